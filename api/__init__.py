@@ -1,0 +1,1 @@
+"""What all programs share: messages, kinds, codec, errors, client. Imports none of them."""
