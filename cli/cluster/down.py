@@ -1,0 +1,97 @@
+"""`holdfast down`: stop the cluster on this machine; with --purge, leave nothing behind.
+
+A supervisor that runs is asked to stop and does the work itself. Where it was killed, this
+command starts each containerd once more, to end the pods it left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from holdfast.api.errors import ApiError, Reason
+from holdfast.cli.cluster import settings as settings_module
+from holdfast.cli.cluster.settings import Settings
+
+
+@click.command("down")
+@click.option("--data-dir", type=click.Path(path_type=Path), default=settings_module.DATA_DIR)
+@click.option("--purge", is_flag=True, help="Also delete all data, images, namespaces and rules.")
+def command(data_dir: Path, purge: bool) -> None:
+    """Stop the cluster on this machine. Its data stays for the next `holdfast up`."""
+    data_dir = data_dir.absolute()
+    settings = settings_module.load(data_dir)
+    if settings is None:
+        click.echo(f"no cluster in {data_dir}")
+        return
+    if not settings.hollow and os.geteuid() != 0:
+        raise ApiError(Reason.FORBIDDEN, "`down` ends containers, which needs root: use sudo")
+    asyncio.run(_down(settings, purge))
+
+
+async def _down(settings: Settings, purge: bool) -> None:
+    from holdfast.cli.cluster import teardown
+
+    with settings.lock.open("a+") as lock:
+        stopped = await asyncio.to_thread(_stop_supervisor, lock.fileno(), settings)
+        if not stopped:
+            await _stop_leftovers(settings)
+        click.echo("stopped")
+        if purge:
+            await teardown.purge(settings)
+            click.echo(f"removed {settings.data_dir}")
+
+
+def _stop_supervisor(descriptor: int, settings: Settings) -> bool:
+    """Signal the holder of the lock and wait until it let go. False: nobody held it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.kill(int(settings.lock.read_text()), signal.SIGTERM)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return True
+    return False
+
+
+async def _stop_leftovers(settings: Settings) -> None:
+    """End what a killed supervisor left: pods with nobody to look after them."""
+    from holdfast.cli.cluster import teardown
+
+    if settings.hollow:
+        return
+    nodes = [node for node in settings.node_names if settings.node_dir(node).exists()]
+    await _end_containerds(settings)
+    children = []
+    for node in nodes:
+        argv = teardown.containerd_of(settings, node)
+        children.append(
+            await asyncio.create_subprocess_exec(
+                *argv, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+            )
+        )
+    try:
+        await teardown.stop_pods(settings)
+        await teardown.remove_rules(settings)
+    finally:
+        for child in children:
+            child.terminate()
+            await child.wait()
+
+
+async def _end_containerds(settings: Settings) -> None:
+    """End the containerds that outlived their supervisor, found by their configuration."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        below = f"{settings.data_dir}/nodes/".encode()
+        if words[0].endswith(b"containerd") and any(below in word for word in words[1:]):
+            os.kill(int(path.parent.name), signal.SIGTERM)
+            sys.stdout.flush()

@@ -1,0 +1,158 @@
+"""Which processes a cluster on this machine is made of, and in which order they start.
+
+control and containerd first and side by side; a node agent when control serves (it joins with a
+token); its proxy when the node has its certificate. Pure module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.cli.cluster import network
+from holdfast.cli.cluster.settings import Settings
+
+RESTART_DELAY_MIN_S = 0.1
+RESTART_DELAY_MAX_S = 5.0
+QUIET_S = 30.0
+"""A process that ran this long starts again without delay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One child of the supervisor. arguments: after `python -m holdfast.<program>`.
+
+    announces: it says when it serves; others count as ready once started.
+    after: names of the processes that must be ready before it starts.
+    joins: it needs a join token in its --join-file.
+    """
+
+    name: str
+    program: str
+    arguments: tuple[str, ...]
+    namespace: str = ""
+    announces: bool = True
+    after: tuple[str, ...] = ()
+    joins: Path | None = None
+
+
+def processes(settings: Settings) -> list[Process]:
+    """The processes, each after those it waits for."""
+    found = [_control(settings)]
+    if settings.hollow:
+        return [*found, _hollow(settings)]
+    for node in settings.node_names:
+        found += [_containerd(settings, node), _node(settings, node), _netproxy(settings, node)]
+    if settings.several:
+        found.append(_host_netproxy(settings))
+    return found
+
+
+def control_address(settings: Settings) -> str:
+    """Where nodes reach the control node."""
+    return network.GATEWAY if settings.several else "127.0.0.1"
+
+
+def restart_delay_s(failures: int, ran_s: float) -> float:
+    """How long to wait before starting a process again that ended after `ran_s` seconds.
+
+    failures: how often in a row it ended early.
+    """
+    if ran_s >= QUIET_S:
+        return 0.0
+    return min(RESTART_DELAY_MAX_S, RESTART_DELAY_MIN_S * 2.0 ** min(failures, 10))
+
+
+def _control(settings: Settings) -> Process:
+    listen = ["127.0.0.1", *([network.GATEWAY] if settings.several else [])]
+    flags = [flag for address in listen for flag in ("--listen", address)]
+    data = str(settings.data_dir / "control")
+    return Process(
+        "control",
+        "control",
+        (
+            *("--data-dir", data, "--port", str(settings.port)),
+            *("--kubeconfig", str(settings.kubeconfig), *flags),
+        ),
+    )
+
+
+def _joining(settings: Settings) -> tuple[str, ...]:
+    server = f"{control_address(settings)}:{settings.port + 1}"
+    return ("--server", server)
+
+
+def _containerd(settings: Settings, node: str) -> Process:
+    directory = settings.node_dir(node) / "containerd"
+    return Process(
+        f"containerd-{node}",
+        "runtime",
+        ("containerd", "--dir", str(directory)),
+        _namespace(settings, node),
+        announces=False,
+    )
+
+
+def _node(settings: Settings, node: str) -> Process:
+    directory = settings.node_dir(node)
+    token = directory / "join-token"
+    where = ("--node-ip", network.address(node)) if settings.several else ()
+    return Process(
+        node,
+        "node",
+        (
+            *("--name", node, "--dir", str(directory)),
+            *("--containerd", str(settings.containerd_socket(node))),
+            *("--join-file", str(token), *_joining(settings), *where),
+        ),
+        _namespace(settings, node),
+        after=("control", f"containerd-{node}"),
+        joins=token,
+    )
+
+
+def _netproxy(settings: Settings, node: str) -> Process:
+    directory = settings.node_dir(node)
+    where = ("--node-ip", network.address(node)) if settings.several else ()
+    return Process(
+        f"netproxy-{node}",
+        "netproxy",
+        ("--name", node, "--dir", str(directory), *where),
+        _namespace(settings, node),
+        after=(node,),
+    )
+
+
+def _host_netproxy(settings: Settings) -> Process:
+    """With several nodes this machine is none of them, but reaches pods and services too."""
+    first = settings.node_names[0]
+    directory = settings.data_dir / "host"
+    credentials = settings.node_dir(first) / "credentials"
+    return Process(
+        "netproxy-host",
+        "netproxy",
+        (
+            *("--name", "", "--dir", str(directory), "--credentials", str(credentials)),
+            *("--node-ip", network.GATEWAY),
+        ),
+        after=(first,),
+    )
+
+
+def _hollow(settings: Settings) -> Process:
+    directory = settings.data_dir / "nodes"
+    token = directory / "join-token"
+    return Process(
+        "hollow",
+        "node",
+        (
+            *("--hollow", str(settings.nodes), "--dir", str(directory)),
+            *("--join-file", str(token), *_joining(settings)),
+        ),
+        after=("control",),
+        joins=token,
+    )
+
+
+def _namespace(settings: Settings, node: str) -> str:
+    return network.namespace(settings, node) if settings.several else ""

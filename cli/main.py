@@ -1,0 +1,63 @@
+"""The `holdfast` command: a table of verbs, each imported only when it is called.
+
+Every verb is a click command named `command` in its module, so that `holdfast get pods` imports
+what `get` needs and nothing else. Refusals (ApiError and click's own) end as one sentence on
+standard error and exit code 1 or 2, never as a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from holdfast.cli import programs
+
+# verb: (module below holdfast.cli, one line for --help)
+VERBS: dict[str, tuple[str, str]] = {
+    "down": ("cluster.down", "Stop the cluster on this machine; with --purge, remove it."),
+    "up": ("cluster.up", "Start a cluster on this machine."),
+}
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted([*VERBS, *programs.PROGRAMS])
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name in programs.PROGRAMS:
+            return programs.command(name)
+        if name not in VERBS:
+            return None
+        module = importlib.import_module(f"holdfast.cli.{VERBS[name][0]}")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The help page from the table alone: it imports no verb."""
+        lines = {name: text for name, (_module, text) in VERBS.items()} | programs.PROGRAMS
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(lines.items()))
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Run containers on more than one machine. `holdfast up` starts a cluster here."""
+
+
+def main() -> None:
+    """Entry point of the `holdfast` script."""
+    from holdfast.api.errors import ApiError
+
+    try:
+        cli(prog_name="holdfast")
+    except ApiError as error:
+        click.echo(f"error: {error.message}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
