@@ -11,7 +11,9 @@ LIBRARY = {"__init__", "__main__", "figures", "cluster", "load"}
 
 def names() -> list[str]:
     """Every bench: a module of this folder that is run by itself."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in LIBRARY)
+    return sorted(
+        path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in LIBRARY
+    )
 
 
 def main() -> int:
@@ -19,7 +21,9 @@ def main() -> int:
     wanted = sys.argv[1:] or names()
     unknown = [name for name in wanted if name not in names()]
     if unknown:
-        print(f"no bench named {', '.join(unknown)}; there are: {', '.join(names())}", file=sys.stderr)
+        print(
+            f"no bench named {', '.join(unknown)}; there are: {', '.join(names())}", file=sys.stderr
+        )
         return 2
     codes = [subprocess.run([sys.executable, "-m", f"bench.{name}"]).returncode for name in wanted]
     return int(any(codes))

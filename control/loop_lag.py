@@ -26,14 +26,13 @@ log = structlog.get_logger()
 class LoopLag:
     """Measures the running loop from `start` to `stop`.
 
-    counts: samples per bucket of BOUNDS_S and one above; max_s: the worst so far.
+    counts: samples per bucket of BOUNDS_S and one above; max_s: the worst since it was taken.
     """
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BOUNDS_S) + 1)
         self.sum_s = 0.0
         self.max_s = 0.0
-        self._samples: list[float] = []  # the last 20,000: 100 s
         self._beat = 0.0  # loop time of the last timer; the watchdog reads it
         self._stopped = threading.Event()
         self._handle: asyncio.TimerHandle | None = None
@@ -52,15 +51,10 @@ class LoopLag:
         if self._handle is not None:
             self._handle.cancel()
 
-    def percentile_s(self, share: float) -> float:
-        """The lag that this share (0–1) of the last 100 s of samples did not exceed."""
-        ordered = sorted(self._samples)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
-
-    def reset(self) -> None:
-        """Forget the worst and the samples, so that a bench measures its own time only."""
-        self.max_s = 0.0
-        self._samples.clear()
+    def take_max_s(self) -> float:
+        """The worst since the last call."""
+        worst, self.max_s = self.max_s, 0.0
+        return worst
 
     def _arm(self) -> None:
         self._due = self._loop.time() + INTERVAL_S
@@ -72,9 +66,6 @@ class LoopLag:
         self.counts[bisect.bisect_left(BOUNDS_S, late_s)] += 1
         self.sum_s += late_s
         self.max_s = max(self.max_s, late_s)
-        if len(self._samples) >= 20_000:
-            del self._samples[:10_000]
-        self._samples.append(late_s)
         self._beat = now
         self._arm()
 

@@ -110,12 +110,12 @@ async def _stop(settings: Settings, supervisor: Supervisor) -> None:
     await supervisor.stop("runtime", "control")
 
 
-async def _client(settings: Settings) -> Client:
-    return await Client.connect(kubeconfig.load(settings.kubeconfig, None))
+def _client(settings: Settings) -> Client:
+    return Client.connect(kubeconfig.load(settings.kubeconfig, None))
 
 
 async def _make_token(settings: Settings) -> str:
-    client = await _client(settings)
+    client = _client(settings)
     try:
         return await client.create_token(description="up", lifetime_s=600)
     finally:
@@ -125,7 +125,7 @@ async def _make_token(settings: Settings) -> str:
 async def _await_nodes(settings: Settings) -> None:
     """Show each node as it becomes Ready; return when all are."""
     waiting = dict.fromkeys(settings.node_names)
-    client = await _client(settings)
+    client = _client(settings)
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):
             async for batch in client.watch("nodes"):
