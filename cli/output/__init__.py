@@ -1,0 +1,1 @@
+"""How objects are shown: tables, YAML and JSON, names, JSONPath templates."""
