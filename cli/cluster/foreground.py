@@ -14,12 +14,12 @@ import time
 
 import click
 import uvloop
-from holdfast.api.objects import conditions
 
 from holdfast.api import kubeconfig, logs
 from holdfast.api.client import Client
 from holdfast.api.core.v1 import core_pb2
 from holdfast.api.errors import ApiError, Reason
+from holdfast.api.objects import conditions
 from holdfast.cli.cluster import settings as settings_module
 from holdfast.cli.cluster import teardown
 from holdfast.cli.cluster.settings import Settings
