@@ -16,6 +16,13 @@ from holdfast.cli import programs
 
 # verb: (module below holdfast.cli, one line for --help)
 VERBS: dict[str, tuple[str, str]] = {
+    "apply": ("verbs.apply", "Make objects as files say."),
+    "cluster": ("verbs.cluster", "The cluster as a whole: status."),
+    "delete": ("verbs.delete", "Delete objects."),
+    "get": ("verbs.get", "Show objects."),
+    "rollout": ("verbs.rollout", "Follow, undo, pause and restart a Deployment's rollout."),
+    "scale": ("verbs.scale", "Set the number of replicas."),
+    "version": ("verbs.version", "Show versions."),
     "down": ("cluster.down", "Stop the cluster on this machine; with --purge, remove it."),
     "up": ("cluster.up", "Start a cluster on this machine."),
 }

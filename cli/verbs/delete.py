@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from holdfast.api.client import Client
 
 IN_FLIGHT_MAX = 16
+CASCADES = ["background", "foreground", "orphan"]
 
 
 class Victim(NamedTuple):
