@@ -17,18 +17,21 @@ from holdfast.cli import programs
 # verb: (module below holdfast.cli, one line for --help)
 VERBS: dict[str, tuple[str, str]] = {
     "apply": ("verbs.apply", "Make objects as files say."),
+    "certificate": ("verbs.certificate", "Revoke certificates."),
     "cluster": ("verbs.cluster", "The cluster as a whole: status."),
+    "config": ("verbs.config", "Which clusters are known, and which is used."),
     "delete": ("verbs.delete", "Delete objects."),
+    "down": ("cluster.down", "Stop the cluster on this machine; with --purge, remove it."),
     "events": ("verbs.events", "Show what happened."),
     "exec": ("verbs.exec", "Run a command in a container."),
     "get": ("verbs.get", "Show objects."),
     "logs": ("verbs.logs", "Print what containers wrote."),
     "rollout": ("verbs.rollout", "Follow, undo, pause and restart a Deployment's rollout."),
     "scale": ("verbs.scale", "Set the number of replicas."),
+    "token": ("verbs.token", "Join tokens: create, list, revoke."),
+    "up": ("cluster.up", "Start a cluster on this machine."),
     "version": ("verbs.version", "Show versions."),
     "wait": ("verbs.wait", "Wait until a condition holds."),
-    "down": ("cluster.down", "Stop the cluster on this machine; with --purge, remove it."),
-    "up": ("cluster.up", "Start a cluster on this machine."),
 }
 
 

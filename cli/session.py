@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,20 +26,32 @@ if TYPE_CHECKING:
     from holdfast.api.client import Client
 
 
+LOCAL = Path("/var/lib/holdfast/admin.kubeconfig")
+"""Of the cluster that `up` runs on this machine. Without --kubeconfig and $KUBECONFIG it comes
+before ~/.kube/config, so that another tool's context there does not hide it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Which cluster, and which namespace of it. None: what the kubeconfig says."""
 
-    kubeconfig: Path | None
+    kubeconfig: str | None
     context: str | None
     namespace_flag: str | None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The kubeconfig files meant."""
+        found = kubeconfig.paths(self.kubeconfig, os.environ, Path.home())
+        given = self.kubeconfig or os.environ.get("KUBECONFIG")
+        return found if given or not os.access(LOCAL, os.R_OK) else (LOCAL, *found)
 
     @property
     def namespace(self) -> str:
         """The namespace meant: -n, else the context's, else "default"."""
         if self.namespace_flag:
             return self.namespace_flag
-        return kubeconfig.namespace(self.kubeconfig, self.context)
+        return kubeconfig.namespace(kubeconfig.read(self.files), self.context)
 
 
 def flags(function: Callable[..., None]) -> Callable[..., None]:
@@ -46,13 +59,13 @@ def flags(function: Callable[..., None]) -> Callable[..., None]:
 
     @click.option("-n", "--namespace", "namespace_", help="Default: the context's.")
     @click.option("--context", "context_", help="Which context of the kubeconfig.")
-    @click.option("--kubeconfig", "kubeconfig_", type=click.Path(path_type=Path))
+    @click.option("--kubeconfig", "kubeconfig_", help="The file that says where the cluster is.")
     @functools.wraps(function)
     def with_target(
         *arguments: Any,
         namespace_: str | None,
         context_: str | None,
-        kubeconfig_: Path | None,
+        kubeconfig_: str | None,
         **others: Any,
     ) -> None:
         function(*arguments, target=Target(kubeconfig_, context_, namespace_), **others)
@@ -68,7 +81,7 @@ def run(target: Target, work: Callable[[Client], Awaitable[None]], manager: str 
     from holdfast.api.client import Client
 
     async def connected() -> None:
-        endpoint = kubeconfig.load(target.kubeconfig, target.context)
+        endpoint = kubeconfig.load(target.files, target.context)
         async with Client.connect(endpoint, manager) as client:
             await work(client)
 

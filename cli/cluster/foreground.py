@@ -20,6 +20,7 @@ from holdfast.api.client import Client
 from holdfast.api.core.v1 import core_pb2
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.objects import conditions
+from holdfast.cli import access
 from holdfast.cli.cluster import settings as settings_module
 from holdfast.cli.cluster import teardown
 from holdfast.cli.cluster.settings import Settings
@@ -27,6 +28,7 @@ from holdfast.cli.cluster.supervisor import Supervisor, until_signalled
 
 READY_TIMEOUT_S = 60.0
 NODES_SHOWN_MAX = 10
+JOIN_TOKEN_LIFETIME_S = 600
 DETACHED = "HOLDFAST_DETACHED"
 
 
@@ -111,13 +113,13 @@ async def _stop(settings: Settings, supervisor: Supervisor) -> None:
 
 
 def _client(settings: Settings) -> Client:
-    return Client.connect(kubeconfig.load(settings.kubeconfig, None))
+    return Client.connect(kubeconfig.load((settings.kubeconfig,)))
 
 
 async def _make_token(settings: Settings) -> str:
     client = _client(settings)
     try:
-        return await client.create_token(description="up", lifetime_s=600)
+        return await access.create_token(client, "up", JOIN_TOKEN_LIFETIME_S)
     finally:
         await client.close()
 
