@@ -51,8 +51,9 @@ class Manifest:
 def flags(function: Callable[..., None]) -> Callable[..., None]:
     """Add -f/--filename (several) and -R/--recursive."""
     recursive = click.option("-R", "--recursive", is_flag=True, help="Directories below, too.")
-    several = {"multiple": True, "help": "A file, a directory, or - for standard input."}
-    return click.option("-f", "--filename", "filenames", **several)(recursive(function))
+    what = "A file, a directory, or - for standard input."
+    files = click.option("-f", "--filename", "filenames", multiple=True, help=what)
+    return files(recursive(function))
 
 
 def load(filenames: Iterable[str], *, recursive: bool = False) -> list[Manifest]:
