@@ -1,0 +1,1 @@
+"""The rules of each built kind, one file a family, brought together in `table`. Pure package."""
