@@ -76,6 +76,7 @@ class Refusal(StrEnum):
     COMPARE = "compare"  # a compared key was not as expected
     NOT_DONE = "not done"  # this write was fine, another one of its atomic commit was not
     TERM = "term"  # decided in an old term
+    LIMIT = "limit"  # an atomic commit over its limits, or one with a key twice
 
 
 class Outcome(NamedTuple):
@@ -100,6 +101,7 @@ class Change(NamedTuple):
     """One applied write, as watchers and the cache see it. value None = deleted.
 
     created: the revision of the key's creation. previous: the value before, None = absent.
+    replaced: the revision of `previous`, 0 = absent. end: the last revision of its commit.
     """
 
     revision: int
@@ -107,6 +109,8 @@ class Change(NamedTuple):
     value: bytes | None
     previous: bytes | None
     created: int
+    replaced: int
+    end: int
 
 
 class Row(NamedTuple):
@@ -116,3 +120,30 @@ class Row(NamedTuple):
     value: bytes
     revision: int
     created: int
+
+
+class Compact(NamedTuple):
+    """Raise the history floor: changes at or below it may be dropped, the state at it may not."""
+
+    floor: int
+
+
+def flaw(commit: Commit) -> str:
+    """Which limit of atomic commits this one breaks, as a sentence; "" = none."""
+    if not commit.atomic:
+        return "only an atomic commit compares" if commit.compares else ""
+    if len(commit.writes) > ATOMIC_WRITES_MAX:
+        return f"an atomic commit has at most {ATOMIC_WRITES_MAX} writes"
+    if len(commit.compares) > ATOMIC_COMPARES_MAX:
+        return f"an atomic commit has at most {ATOMIC_COMPARES_MAX} compares"
+    if sum(map(size, commit.writes)) > ATOMIC_BYTES_MAX:
+        return f"an atomic commit has at most {ATOMIC_BYTES_MAX} bytes"
+    keys = {write.key for write in commit.writes} | {one.key for one in commit.compares}
+    if len(keys) < len(commit.writes) + len(commit.compares):
+        return "an atomic commit names no key twice"
+    return ""
+
+
+def size(write: Write) -> int:
+    """The bytes a write counts for in every limit."""
+    return 64 + len(write.value or b"")

@@ -13,7 +13,14 @@ from typing import NamedTuple, Protocol
 from holdfast.control.store.commands import Change, Commit, Key, Result, Row
 
 Listener = Callable[[Sequence[Change]], None]
-"""Called inside apply with the changes of one commit. Must not await, raise or take > 1 ms."""
+"""Called inside apply with the changes of one commit, at most PART_WRITES_MAX of a batch.
+
+Must not await or raise, and has ~10 µs a change: nobody else runs meanwhile."""
+
+PART_WRITES_MAX = 256
+"""A batch with more writes, or with more bytes than PART_BYTES_MAX, is split into parts that
+are commits of their own, in order; an atomic commit never is."""
+PART_BYTES_MAX = 512 << 10
 
 
 class EngineStatus(NamedTuple):
@@ -65,6 +72,10 @@ class Engine(Protocol):
     async def compact(self, floor: int) -> None:
         """Raise the floor: history below it may be dropped."""
 
+    @property
+    def revision(self) -> int:
+        """The revision of what is in memory: all listeners have seen it."""
+
     def status(self) -> EngineStatus:
         """The figures now."""
 
@@ -79,3 +90,11 @@ class UnknownOutcomeError(StoreError):
 
 class ExpiredError(StoreError):
     """The revision asked for is below the history floor."""
+
+
+class DiskFullError(StoreError):
+    """Nothing was written; commits work again once there is space."""
+
+
+class FatalStoreError(StoreError):
+    """What is on disk is corrupt, foreign or unknown: the process must end, nothing is retried."""

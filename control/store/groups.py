@@ -1,0 +1,101 @@
+"""Group commit, the plain part: what waits, how it is cut into parts and gathered into groups.
+
+The engine's `commit` adds, its writer takes. A batch is cut into parts so that applying one never
+holds the loop; a group is everything that waits, up to GROUP_*_MAX, in one log entry.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections import deque
+from dataclasses import dataclass, replace
+
+from holdfast.control.store.commands import Commit, Compact, Outcome, Result, size
+from holdfast.control.store.engine import PART_BYTES_MAX, PART_WRITES_MAX, StoreError
+
+GROUP_WRITES_MAX = 1_024
+GROUP_BYTES_MAX = 2 << 20
+WAITING_WRITES_MAX = 200_000
+WAITING_BYTES_MAX = 256 << 20
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One command and who waits for it."""
+
+    command: Commit | Compact
+    writes: int
+    bytes: int
+    done: Future[Result]
+
+
+class Queue:
+    """Commands that wait for the writer, first in first out, bounded in writes and bytes."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Waiting] = deque()
+        self._writes = 0
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, waiting: list[Waiting]) -> None:
+        """Raises StoreError when too much waits already (a lone commit may be any size)."""
+        writes = self._writes + sum(one.writes for one in waiting)
+        total = self._bytes + sum(one.bytes for one in waiting)
+        if self._waiting and (writes > WAITING_WRITES_MAX or total > WAITING_BYTES_MAX):
+            raise StoreError(f"{self._writes} writes wait for the disk already: try again later")
+        self._waiting += waiting
+        self._writes, self._bytes = writes, total
+
+    def take(self) -> list[Waiting]:
+        """The next group: at least one command, at most GROUP_WRITES_MAX and GROUP_BYTES_MAX."""
+        group: list[Waiting] = []
+        writes = total = 0
+        while self._waiting:
+            one = self._waiting[0]
+            over = writes + one.writes > GROUP_WRITES_MAX or total + one.bytes > GROUP_BYTES_MAX
+            if group and over:
+                break
+            group.append(self._waiting.popleft())
+            writes, total = writes + one.writes, total + one.bytes
+        self._writes -= writes
+        self._bytes -= total
+        return group
+
+
+def split(commit: Commit) -> list[tuple[Commit, int]]:
+    """A batch as parts within PART_WRITES_MAX and PART_BYTES_MAX, each with its bytes.
+
+    A part's id is the commit's with the part's number behind it: a repeated batch is cut at the
+    same places, so each part is answered or tried for itself.
+    """
+    sizes = [size(write) for write in commit.writes]
+    whole = sum(sizes) + 64
+    if commit.atomic or (len(sizes) <= PART_WRITES_MAX and whole <= PART_BYTES_MAX):
+        return [(commit, whole)]
+    parts: list[tuple[Commit, int]] = []
+    start = total = 0
+    for at, one in enumerate(sizes):
+        if at > start and (at - start == PART_WRITES_MAX or total + one > PART_BYTES_MAX):
+            parts.append((_part(commit, len(parts), start, at), total))
+            start, total = at, 0
+        total += one
+    parts.append((_part(commit, len(parts), start, len(sizes)), total))
+    return parts
+
+
+def _part(commit: Commit, number: int, start: int, end: int) -> Commit:
+    part_id = commit.id + number.to_bytes(4, "big") if commit.id else b""
+    return replace(commit, id=part_id, writes=commit.writes[start:end])
+
+
+def join(results: list[Result]) -> Result:
+    """The result of a batch from those of its parts."""
+    if len(results) == 1:
+        return results[0]
+    outcomes: list[Outcome] = []
+    for result in results:
+        outcomes += result.outcomes
+    return Result(tuple(outcomes), results[-1].revision)

@@ -1,0 +1,186 @@
+"""Group commit: from what waits, over the disk, into memory, to the answers.
+
+Two tasks in a row. `write` takes all that waits as one log entry and makes it durable, in one
+transaction with the rows of what was applied before. `apply` then applies it in memory, tells
+the listeners and answers, while `write` is already at the next group. When a task ends by an
+error its owner cancels the other; whoever still waits is told that the outcome is unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from holdfast.control.store import image, records
+from holdfast.control.store.behind import Behind, Entry
+from holdfast.control.store.commands import Change, Compact, Result
+from holdfast.control.store.engine import DiskFullError, StoreError, UnknownOutcomeError
+from holdfast.control.store.groups import Queue, Waiting
+from holdfast.control.store.opening import Opened
+from holdfast.control.store.records import Command
+
+IDLE_FLUSH_S = 0.02
+"""Rows of applied entries wait this long for a log transaction to ride in."""
+FULL_RETRY_S = 1.0
+"""On a full disk they are tried again this often; a new commit tries at once."""
+SLICE_S = 0.004
+"""The applier lets others run after this long."""
+SPENT = "this commit id is too old: what came of its commit is no longer known"
+
+
+class Pipeline:
+    """The commits of one member on their way. `write` and `apply` are run as tasks."""
+
+    def __init__(
+        self, store: Opened, tell: Callable[[Sequence[Change]], None], wrote: Callable[[int], None]
+    ) -> None:
+        """tell: called with each commit's changes; wrote: with the bytes of each transaction."""
+        self._store = store
+        self._tell = tell
+        self._wrote = wrote
+        self.term = store.last.term + 1
+        self._last = store.last
+        self._queue = Queue()
+        self._wake = asyncio.Event()  # set by submit, apply and refuse; `write` waits
+        self._flush_s = IDLE_FLUSH_S
+        self._durable: asyncio.Queue[tuple[Entry, list[Waiting]] | None] = asyncio.Queue(1)
+        self._refusal: StoreError | None = None
+
+    async def submit(self, commands: Iterable[tuple[Command, int, int]]) -> list[Result]:
+        """Commands with their number of writes and bytes; their results when all are applied.
+
+        Raises StoreError when none happened, UnknownOutcomeError when some may have.
+        """
+        if self._refusal:
+            raise self._refusal
+        new = asyncio.get_running_loop().create_future
+        waiting = [Waiting(command, writes, size, new()) for command, writes, size in commands]
+        self._queue.add(waiting)
+        self._wake.set()
+        if len(waiting) == 1:
+            return [await waiting[0].done]
+        answers: list[Result | BaseException]
+        answers = await asyncio.gather(*(one.done for one in waiting), return_exceptions=True)
+        errors = [answer for answer in answers if isinstance(answer, BaseException)]
+        if errors:
+            if len(errors) == len(answers):
+                raise errors[0]
+            raise UnknownOutcomeError(f"a part of the batch was done; then: {errors[0]}")
+        return [answer for answer in answers if isinstance(answer, Result)]
+
+    def refuse(self, why: StoreError) -> None:
+        """Take nothing more: what waits and what comes is told why. `write` ends soon."""
+        self._refusal = why
+        while self._queue:
+            _lose(self._queue.take(), why)
+        while not self._durable.empty():
+            item = self._durable.get_nowait()
+            _lose(item[1] if item else [], why)
+        self._wake.set()
+
+    async def write(self) -> None:
+        """Make groups durable until refused. Raises FatalStoreError."""
+        while not self._refusal:
+            group = await self._next_group()
+            try:
+                entry = await self._save(group)
+                if entry:
+                    await self._durable.put((entry, group))
+            except DiskFullError as error:
+                self._flush_s = FULL_RETRY_S
+                for one in group:
+                    _answer(one, error)
+            except BaseException as error:
+                _lose(group, error)
+                raise
+        await self._durable.put(None)
+
+    async def _next_group(self) -> list[Waiting]:
+        """All that waits. Empty: nothing came for a while and rows are behind, or refused."""
+        while not self._queue and not self._refusal:
+            self._wake.clear()
+            if not self._store.behind.unsaved():
+                await self._wake.wait()
+                continue
+            try:
+                async with asyncio.timeout(self._flush_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                return []
+        return self._queue.take()
+
+    async def _save(self, group: list[Waiting]) -> Entry | None:
+        """One transaction: the group as a log entry, and the rows behind."""
+        store, last = self._store, self._last
+        behind = store.behind.unsaved()
+        entry: Entry | None = None
+        if group:
+            data = records.encode([one.command for one in group])
+            index = last.index + 1
+            entry = Entry(index, self.term, records.chain(last.crc, index, self.term, data), data)
+            self._last = entry
+        elif behind is None:
+            return None
+        try:
+            await store.writer.transact(image.save, entry, behind)
+        except DiskFullError:
+            self._last = last
+            raise
+        self._flush_s = IDLE_FLUSH_S
+        if behind:
+            store.behind.saved(behind)
+        self._wrote(_bytes(entry, behind))
+        return entry
+
+    async def apply(self) -> None:
+        """Apply durable groups in order until `write` ends."""
+        while item := await self._durable.get():
+            entry, group = item
+            try:
+                await self._apply_group(entry, group)
+            except BaseException as error:
+                _lose(group, error)
+                raise
+            self._store.behind.whole(entry)
+            self._wake.set()
+
+    async def _apply_group(self, entry: Entry, group: list[Waiting]) -> None:
+        state, behind = self._store.state, self._store.behind
+        now = asyncio.get_running_loop().time
+        slice_end = now() + SLICE_S
+        for one in group:
+            command = one.command
+            if isinstance(command, Compact):
+                state.compact(command.floor)
+                _answer(one, Result((), state.position.revision))
+                continue
+            result, changes, remembered = state.apply(entry.term, command)
+            behind.note(changes, remembered)
+            if changes:
+                self._tell(changes)
+            if result is None or len(result.outcomes) != len(command.writes):
+                _answer(one, UnknownOutcomeError(SPENT))
+            else:
+                _answer(one, result)
+            if now() > slice_end:
+                await asyncio.sleep(0)
+                slice_end = now() + SLICE_S
+
+
+def _answer(one: Waiting, answer: Result | StoreError) -> None:
+    if one.done.done():
+        return  # who waited was cancelled
+    if isinstance(answer, Result):
+        one.done.set_result(answer)
+    else:
+        one.done.set_exception(answer)
+
+
+def _lose(group: Iterable[Waiting], why: BaseException) -> None:
+    for one in group:
+        _answer(one, UnknownOutcomeError(f"the commit may or may not have happened: {why}"))
+
+
+def _bytes(entry: Entry | None, behind: Behind | None) -> int:
+    changes = behind.changes if behind else ()
+    return sum(128 + len(one.value or b"") for one in changes) + len(entry.data if entry else b"")

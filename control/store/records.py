@@ -1,0 +1,165 @@
+"""The bytes of a log entry: a group of commands, versioned, and the checksum that chains entries.
+
+Engines encode what they propose and decode what they replay. An unknown version or malformed
+data raises RecordError: the member must halt, for it cannot know what the others do. The form
+(integers little-endian): version u8, commands u32, then each command: kind u8 and its body.
+Pure module.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from zlib import crc32
+
+from holdfast.control.store.commands import (
+    Commit,
+    Compact,
+    Compare,
+    Key,
+    Outcome,
+    Refusal,
+    Result,
+    Write,
+)
+
+VERSION = 1
+Command = Commit | Compact
+
+_COMMIT, _COMPACT = 1, 2
+_HEAD = struct.Struct("<BI")
+_COMMIT_HEAD = struct.Struct("<B?qBII")  # kind, atomic, term, bytes of id, writes, compares
+_FLOOR = struct.Struct("<Bq")
+_WRITE = struct.Struct("<qiHHH")  # expect, bytes of value (-1 = delete), of resource … name
+_COMPARE = struct.Struct("<qHHH")
+_CHAIN = struct.Struct("<IQQ")
+_RESULT = struct.Struct("<qI")
+_OUTCOME = struct.Struct("<qqB")
+_REFUSALS = (None, *Refusal)  # the number of a refusal is its place: only ever append to Refusal
+_NUMBERS = {refusal: number for number, refusal in enumerate(_REFUSALS)}
+
+
+class RecordError(Exception):
+    """The bytes are not what this version writes."""
+
+
+def chain(before: int, index: int, term: int, data: bytes) -> int:
+    """The checksum of an entry, over the checksum of the one before it."""
+    return crc32(data, crc32(_CHAIN.pack(before, index, term)))
+
+
+def encode(commands: Sequence[Command]) -> bytes:
+    """One log entry's data."""
+    parts = [_HEAD.pack(VERSION, len(commands))]
+    for command in commands:
+        if isinstance(command, Compact):
+            parts.append(_FLOOR.pack(_COMPACT, command.floor))
+        else:
+            _encode_commit(parts, command)
+    return b"".join(parts)
+
+
+def _encode_commit(parts: list[bytes], commit: Commit) -> None:
+    head = (_COMMIT, commit.atomic, commit.term, len(commit.id))
+    parts += (_COMMIT_HEAD.pack(*head, len(commit.writes), len(commit.compares)), commit.id)
+    append, pack = parts.append, _WRITE.pack
+    for (resource, namespace, name), value, expect in commit.writes:
+        one, two, three = resource.encode(), namespace.encode(), name.encode()
+        length = -1 if value is None else len(value)
+        append(pack(expect, length, len(one), len(two), len(three)))
+        append(one + two + three)
+        if value:
+            append(value)
+    for (resource, namespace, name), expect in commit.compares:
+        one, two, three = resource.encode(), namespace.encode(), name.encode()
+        append(_COMPARE.pack(expect, len(one), len(two), len(three)))
+        append(one + two + three)
+
+
+def decode(data: bytes) -> list[Command]:
+    """The commands of one log entry. Raises RecordError."""
+    try:
+        reader = _Reader(data)
+        version, count = reader.take(_HEAD)
+        if version != VERSION:
+            raise RecordError(f"is of version {version}, this program knows {VERSION}")
+        commands = [_decode(reader) for _ in range(count)]
+    except (struct.error, UnicodeDecodeError) as error:
+        raise RecordError("is malformed") from error
+    if reader.at != len(data):
+        raise RecordError("has bytes after its end")
+    return commands
+
+
+def _decode(reader: _Reader) -> Command:
+    kind = reader.data[reader.at] if reader.at < len(reader.data) else 0
+    if kind == _COMPACT:
+        return Compact(reader.take(_FLOOR)[1])
+    if kind != _COMMIT:
+        raise RecordError(f"has a command of unknown kind {kind}")
+    _, atomic, term, id_bytes, writes, compares = reader.take(_COMMIT_HEAD)
+    commit_id = reader.bytes(id_bytes)
+    return Commit(
+        commit_id,
+        [_decode_write(reader) for _ in range(writes)],
+        [_decode_compare(reader) for _ in range(compares)],
+        bool(atomic),
+        term,
+    )
+
+
+def _decode_write(reader: _Reader) -> Write:
+    expect, length, *lengths = reader.take(_WRITE)
+    key = reader.key(lengths)
+    return Write(key, None if length < 0 else reader.bytes(length), expect)
+
+
+def _decode_compare(reader: _Reader) -> Compare:
+    expect, *lengths = reader.take(_COMPARE)
+    return Compare(reader.key(lengths), expect)
+
+
+def encode_result(result: Result) -> bytes:
+    """A result as the table of ids keeps it."""
+    parts = [_RESULT.pack(result.revision, len(result.outcomes))]
+    for revision, refusal, current in result.outcomes:
+        parts.append(_OUTCOME.pack(revision, current, _NUMBERS[refusal]))
+    return b"".join(parts)
+
+
+def decode_result(data: bytes) -> Result:
+    """The result that `encode_result` wrote. Raises RecordError."""
+    try:
+        reader = _Reader(data)
+        revision, count = reader.take(_RESULT)
+        outcomes = []
+        for _ in range(count):
+            own, current, number = reader.take(_OUTCOME)
+            outcomes.append(Outcome(own, _REFUSALS[number], current))
+    except (struct.error, IndexError) as error:
+        raise RecordError("is malformed") from error
+    return Result(tuple(outcomes), revision)
+
+
+class _Reader:
+    """A place in the bytes of an entry. Reading past the end raises struct.error."""
+
+    __slots__ = ("at", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def take(self, form: struct.Struct) -> tuple[int, ...]:
+        values = form.unpack_from(self.data, self.at)
+        self.at += form.size
+        return values
+
+    def bytes(self, length: int) -> bytes:
+        end = self.at + length
+        if length < 0 or end > len(self.data):
+            raise struct.error("past the end")
+        found, self.at = self.data[self.at : end], end
+        return found
+
+    def key(self, lengths: Sequence[int]) -> Key:
+        return Key(*(self.bytes(length).decode() for length in lengths))

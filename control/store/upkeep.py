@@ -1,0 +1,82 @@
+"""What keeps the files small: checkpoints, the history floor, compaction in slices.
+
+One task beside the engine's writer. Each step is one short call in the writer's thread, between
+two transactions, so a commit waits for at most one of them (~5 ms). The floor itself moves only
+by a command in the log (`compact`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from holdfast.control.store import image
+from holdfast.control.store.engine import DiskFullError
+from holdfast.control.store.floor import SAMPLE_S, Samples
+from holdfast.control.store.opening import Opened
+
+CHECKPOINT_BYTES = 8 << 20
+SWEEP_REVISIONS = 256
+
+
+class Upkeep:
+    """The task `run`; the engine calls `wrote` after each transaction."""
+
+    def __init__(self, store: Opened, compact: Callable[[int], Awaitable[None]]) -> None:
+        """compact: proposes a new floor and returns when it is applied."""
+        self._store = store
+        self._compact = compact
+        self._swept = store.swept
+        self._samples = Samples()
+        self._written_bytes = 0
+        self._due = asyncio.Event()  # set by `wrote`; `run` waits
+
+    def wrote(self, total: int) -> None:
+        """So many bytes went into the write-ahead log."""
+        self._written_bytes += total
+        if self._written_bytes >= CHECKPOINT_BYTES or self._store.behind.image.floor > self._swept:
+            self._due.set()
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises FatalStoreError."""
+        sampled = float("-inf")
+        now = asyncio.get_running_loop().time
+        while True:
+            try:
+                if now() >= sampled + SAMPLE_S:
+                    sampled = now()
+                    await self._sample(sampled)
+                if self._written_bytes >= CHECKPOINT_BYTES:
+                    await self._checkpoint()
+                await self._sweep()
+            except DiskFullError:
+                pass  # the next round tries again; what is freed then makes room
+            self._due.clear()
+            try:
+                async with asyncio.timeout(max(0.0, sampled + SAMPLE_S - now())):
+                    await self._due.wait()
+            except TimeoutError:
+                continue
+
+    async def _sample(self, now: float) -> None:
+        position = self._store.state.position
+        self._samples.add(now, position.revision)
+        wanted = self._samples.floor_wanted(now, position.revision, position.floor)
+        if wanted > position.floor:
+            await self._compact(wanted)
+
+    async def _checkpoint(self) -> None:
+        """The bulk on the reader's connection, beside the writer; the small rest in the
+        writer's thread, so that the write-ahead log can start over."""
+        self._written_bytes = 0
+        await self._store.reader.run(image.checkpoint)
+        await self._store.writer.run(image.checkpoint)
+
+    async def _sweep(self) -> None:
+        """Compact up to the floor that is durable in the image."""
+        store = self._store
+        while self._swept < store.behind.image.floor:
+            upto = min(self._swept + SWEEP_REVISIONS, store.behind.image.floor)
+            await store.writer.transact(image.sweep, self._swept, upto)
+            self._swept = upto
+            await store.writer.run(image.shrink)
