@@ -1,0 +1,386 @@
+"""The async client of the Resources and Cluster services: what the CLI, the node agent, netproxy
+and the benches use.
+
+Objects go in and come out as messages; every refusal is an ApiError. Each write carries a fresh
+request id, so that one tried again at another control node happens once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from google.protobuf.message import Message
+
+from holdfast.api import kinds, wire
+from holdfast.api.client import decoding
+from holdfast.api.client.channels import Channel, Channels, explain
+from holdfast.api.client.endpoint import Endpoint
+from holdfast.api.client.events import Event, Listed, Outcome, Write
+from holdfast.api.errors import ApiError, Reason
+from holdfast.api.rpc.v1 import cluster_pb2, resources_pb2
+
+CALL_TIMEOUT_S = 30.0
+BATCH_WRITES_MAX = 1000
+PAGE_OBJECTS = 500
+
+_SERVICE = "/holdfast.api.rpc.v1.Resources/"
+_PATCH_TYPES = {
+    "json": resources_pb2.JSON_PATCH,
+    "merge": resources_pb2.MERGE_PATCH,
+    "strategic": resources_pb2.STRATEGIC_PATCH,
+}
+_PROPAGATION = {
+    "Background": resources_pb2.BACKGROUND,
+    "Foreground": resources_pb2.FOREGROUND,
+    "Orphan": resources_pb2.ORPHAN,
+}
+Metadata = tuple[tuple[str, str], ...]
+
+
+class Client:
+    """One identity's access to the cluster. Connects when first used; `close` it."""
+
+    def __init__(
+        self, channels: Channels, authorization: Callable[[], str] | None, manager: str = ""
+    ) -> None:
+        self._channels = channels
+        self._authorization = authorization
+        self._manager = manager
+
+    @classmethod
+    def connect(cls, endpoint: Endpoint, manager: str = "") -> Client:
+        """A client of these control nodes. Nothing is sent yet: the first call connects.
+
+        manager: the field manager of its writes, "" = the caller's name.
+        """
+        token = endpoint.token
+        bearer = (lambda: f"Bearer {token}") if token else None
+        return cls(Channels(endpoint), bearer, manager)
+
+    def acting_as(self, authorization: Callable[[], str]) -> Client:
+        """Another identity over the same connections.
+
+        authorization: gives the value of the `authorization` metadata of each call. Close only
+        the client that connected.
+        """
+        return Client(self._channels, authorization, self._manager)
+
+    def managed_by(self, manager: str) -> Client:
+        """The same identity, writing as another field manager ("kubectl-edit")."""
+        return Client(self._channels, self._authorization, manager)
+
+    @property
+    def channel(self) -> Channel:
+        """The channel in use, for the other services' stubs."""
+        return self._channels.channel()
+
+    @property
+    def address(self) -> str:
+        """The address in use, "host:port"."""
+        return self._channels.address
+
+    def metadata(self) -> Metadata | None:
+        """What each call carries to say who it is; None when the certificate says it."""
+        if self._authorization is None:
+            return None
+        return (("authorization", self._authorization()),)
+
+    async def close(self) -> None:
+        """End all calls and connections."""
+        await self._channels.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def create(
+        self,
+        resource: str,
+        message: Message,
+        namespace: str = "",
+        *,
+        dry_run: bool = False,
+        subresource: str = "",
+        name: str = "",
+    ) -> Any:
+        """Create an object (or, with subresource "binding", bind the pod `name`); as stored."""
+        request = resources_pb2.CreateRequest(
+            resource=resource,
+            namespace=namespace,
+            object=message.SerializeToString(),
+            subresource=subresource,
+            name=name,
+            options=self._options(dry_run),
+        )
+        return self._object(resource, await self._call("Create", request))
+
+    async def get(
+        self,
+        resource: str,
+        name: str,
+        namespace: str = "",
+        *,
+        subresource: str = "",
+        stale: bool = False,
+    ) -> Any:
+        """One object. stale: any cached state will do."""
+        request = resources_pb2.GetRequest(
+            resource=resource, namespace=namespace, name=name, subresource=subresource, stale=stale
+        )
+        return self._object(resource, await self._call("Get", request), subresource)
+
+    async def list(
+        self,
+        resource: str,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        limit: int = 0,
+        continue_token: str = "",
+        stale: bool = False,
+    ) -> Listed:
+        """Objects at one revision, read in pages. namespace "" = all. limit > 0: one page of at
+        most that many, with the token of the next."""
+        request = resources_pb2.ListRequest(
+            resource=resource,
+            namespace=namespace,
+            label_selector=labels,
+            field_selector=fields,
+            limit=limit or PAGE_OBJECTS,
+            continue_token=continue_token,
+            stale=stale,
+        )
+        kind = kinds.by_resource(resource)
+        objects: list[Any] = []
+        while True:
+            reply = await self._call("List", request)
+            objects += [kind.message.FromString(data) for data in reply.objects]
+            if limit or not reply.continue_token:
+                return Listed(objects, reply.revision, reply.continue_token)
+            request.continue_token = reply.continue_token
+
+    async def update(
+        self,
+        resource: str,
+        message: Any,
+        *,
+        namespace: str = "",
+        name: str = "",
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> Any:
+        """Write an object over the one that is there. A metadata.resourceVersion in it is a
+        precondition."""
+        request = resources_pb2.UpdateRequest(
+            resource=resource,
+            namespace=namespace or message.metadata.namespace,
+            name=name or message.metadata.name,
+            object=message.SerializeToString(),
+            subresource=subresource,
+            options=self._options(dry_run),
+        )
+        return self._object(resource, await self._call("Update", request), subresource)
+
+    async def patch(
+        self,
+        resource: str,
+        name: str,
+        namespace: str,
+        type: str,  # noqa: A002
+        body: bytes,
+        *,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> Any:
+        """Patch an object. type: "json", "merge" or "strategic"; body: JSON."""
+        request = resources_pb2.PatchRequest(
+            resource=resource,
+            namespace=namespace,
+            name=name,
+            type=_known(_PATCH_TYPES, type, "patch type"),
+            patch=body,
+            subresource=subresource,
+            options=self._options(dry_run),
+        )
+        return self._object(resource, await self._call("Patch", request), subresource)
+
+    async def delete(
+        self,
+        resource: str,
+        name: str,
+        namespace: str = "",
+        *,
+        uid: str = "",
+        grace_period_s: int | None = None,
+        propagation: str = "Background",
+        dry_run: bool = False,
+    ) -> Any:
+        """Delete an object; its last state, or the state in which it waits for its end."""
+        options = self._delete_options(uid, grace_period_s, propagation, dry_run)
+        request = resources_pb2.DeleteRequest(
+            resource=resource, namespace=namespace, name=name, options=options
+        )
+        return self._object(resource, await self._call("Delete", request))
+
+    async def delete_collection(
+        self,
+        resource: str,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        grace_period_s: int | None = None,
+        propagation: str = "Background",
+        dry_run: bool = False,
+    ) -> int:
+        """Delete what the selectors match; how many."""
+        options = self._delete_options("", grace_period_s, propagation, dry_run)
+        request = resources_pb2.DeleteCollectionRequest(
+            resource=resource,
+            namespace=namespace,
+            label_selector=labels,
+            field_selector=fields,
+            options=options,
+        )
+        reply = await self._call("DeleteCollection", request)
+        return int(reply.deleted)
+
+    async def batch(
+        self,
+        writes: Sequence[Write],
+        *,
+        atomic: bool = False,
+        dry_run: bool = False,
+    ) -> list[Outcome]:
+        """Many writes in one call, one outcome each, in order; at most BATCH_WRITES_MAX."""
+        request = resources_pb2.BatchRequest(
+            writes=[decoding.batch_write(write) for write in writes],
+            atomic=atomic,
+            options=self._options(dry_run),
+        )
+        reply = await self._call("Batch", request)
+        return [decoding.outcome(item) for item in reply.outcomes]
+
+    async def watch(
+        self,
+        resource: str,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        after: int = 0,
+        latest_only: bool = False,
+    ) -> AsyncIterator[list[Event]]:
+        """Batches of changes after a revision, a commit never split over two of them.
+
+        after 0: the objects there are as ADDED, then a bookmark, then changes. Ends when the
+        server ends it; ApiError Expired when the revision is too old.
+        """
+        request = resources_pb2.WatchRequest(
+            resource=resource,
+            namespace=namespace,
+            label_selector=labels,
+            field_selector=fields,
+            after_revision=after,
+            latest_only=latest_only,
+        )
+        kind = kinds.by_resource(resource)
+        address = self._channels.address
+        call = self._method("Watch", stream=True)(request, metadata=self.metadata())
+        try:
+            async for reply in call:
+                yield [decoding.event(kind, item) for item in reply.events]
+        except grpc.aio.AioRpcError as error:
+            raise self._refusal(error, address) from None
+        finally:
+            call.cancel()
+
+    async def kinds(self) -> list[resources_pb2.Kind]:
+        """The kinds that this control node serves."""
+        reply = await self._call("Kinds", resources_pb2.KindsRequest())
+        return list(reply.kinds)
+
+    async def status(self) -> cluster_pb2.ClusterStatusReply:
+        """The cluster as a whole."""
+        request = cluster_pb2.ClusterStatusRequest()
+        reply = await self._call("/holdfast.api.rpc.v1.Cluster/Status", request)
+        assert isinstance(reply, cluster_pb2.ClusterStatusReply)
+        return reply
+
+    def _options(self, dry_run: bool) -> resources_pb2.WriteOptions:
+        return resources_pb2.WriteOptions(
+            dry_run=dry_run,
+            field_manager=self._manager,
+            request_id=os.urandom(16),
+        )
+
+    def _delete_options(
+        self,
+        uid: str,
+        grace_period_s: int | None,
+        propagation: str,
+        dry_run: bool,
+    ) -> resources_pb2.DeleteOptions:
+        return resources_pb2.DeleteOptions(
+            uid=uid,
+            grace_period_s=grace_period_s,
+            propagation=_known(_PROPAGATION, propagation, "propagation policy"),
+            write=self._options(dry_run),
+        )
+
+    def _object(self, resource: str, reply: Any, subresource: str = "") -> Any:
+        return decoding.message_type(resource, subresource).FromString(reply.object)
+
+    def _method(self, name: str, *, stream: bool = False) -> Any:
+        path = name if name.startswith("/") else _SERVICE + name
+        channel = self._channels.channel()
+        make = channel.unary_stream if stream else channel.unary_unary
+        return make(
+            path,
+            request_serializer=decoding.serialize,
+            response_deserializer=decoding.REPLIES[path.rpartition("/")[2]],
+        )
+
+    async def _call(self, name: str, request: Message) -> Any:
+        for attempt in range(self._channels.count):
+            address = self._channels.address
+            try:
+                return await self._method(name)(
+                    request, timeout=CALL_TIMEOUT_S, metadata=self.metadata()
+                )
+            except grpc.aio.AioRpcError as error:
+                refusal = self._refusal(error, address)
+                last = attempt == self._channels.count - 1
+                if last or refusal.reason not in (Reason.UNAVAILABLE, Reason.NOT_LEADER):
+                    raise refusal from None
+        raise AssertionError("no address was tried")
+
+    def _refusal(self, error: grpc.aio.AioRpcError, address: str) -> ApiError:
+        """The server's error; a broken connection in plain words, and the next address then."""
+        refusal = wire.from_rpc_error(error)
+        if refusal.reason is Reason.NOT_LEADER:
+            self._channels.turn_from(address)
+        elif refusal.reason is Reason.UNAVAILABLE and not wire.has_status(error):
+            self._channels.turn_from(address)
+            return explain(address, refusal)
+        return refusal
+
+
+def _known(table: dict[str, Any], word: str, what: str) -> Any:
+    value = table.get(word)
+    if value is None:
+        choices = ", ".join(table)
+        raise ApiError(Reason.BAD_REQUEST, f'unknown {what} "{word}": it is one of {choices}')
+    return value

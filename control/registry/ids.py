@@ -1,0 +1,64 @@
+"""Random names and uids, from one injected source of randomness.
+
+Pure module: the caller brings the generator (`random.SystemRandom()` in production, a seeded
+`random.Random` in tests and in the simulation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Kubernetes' alphabet for generated names: no vowels, nothing that looks like another."""
+SUFFIX_LENGTH = 5
+
+
+class Randomness(Protocol):
+    """The part of `random.Random` that is used."""
+
+    def getrandbits(self, k: int, /) -> int: ...
+
+    def randrange(self, stop: int, /) -> int: ...
+
+
+class Ids:
+    """Draws uids, name suffixes and numbers.
+
+    derive: makes the generator of one request from its id, so that a repeated request draws the
+    same names again and is recognised as the same write.
+    """
+
+    __slots__ = ("_derive", "_source")
+
+    def __init__(
+        self, source: Randomness, derive: Callable[[bytes], Randomness] | None = None
+    ) -> None:
+        self._source = source
+        self._derive = derive
+
+    def of_request(self, request_id: bytes) -> Ids:
+        """The ids of one request: its own sequence, the same at each repeat."""
+        if not request_id or self._derive is None:
+            return self
+        return Ids(self._derive(request_id))
+
+    def uid(self) -> str:
+        """A random UUID, version 4 (RFC 9562)."""
+        bits = self._source.getrandbits(128)
+        text = f"{bits:032x}"
+        variant = "89ab"[(bits >> 62) & 3]
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+
+    def suffix(self) -> str:
+        """Five characters for generateName."""
+        bits = self._source.getrandbits(40)
+        letters = []
+        for _ in range(SUFFIX_LENGTH):
+            bits, letter = divmod(bits, len(SUFFIX_ALPHABET))
+            letters.append(SUFFIX_ALPHABET[letter])
+        return "".join(letters)
+
+    def below(self, stop: int) -> int:
+        """A random number from 0 to stop - 1."""
+        return self._source.randrange(stop)

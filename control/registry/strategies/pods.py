@@ -1,0 +1,37 @@
+"""Pods: they begin Pending, and a running one is deleted by its node. Pure module.
+
+A delete of a pod that runs gives it deletionTimestamp; its node stops it and then deletes with
+grace 0. A pod that no node has, or that has finished, goes at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast.control.registry.strategies import qos
+from holdfast.control.registry.drafts import Situation
+from holdfast.control.registry.intents import Intent
+from holdfast.control.registry.strategies.generic import Strategy
+
+GRACE_S_DEFAULT = 30
+FINISHED = ("Succeeded", "Failed")
+
+
+class PodStrategy(Strategy):
+    """As Kubernetes' pod storage."""
+
+    def before_create(self, new: Any, _situation: Situation) -> None:
+        new.status.Clear()
+        new.status.phase = "Pending"
+        new.status.qosClass = qos.of_pod(new)
+        if not new.spec.serviceAccountName:
+            new.spec.serviceAccountName = "default"
+
+    def grace_s(self, intent: Intent, old: Any) -> int:
+        if not old.spec.nodeName or old.status.phase in FINISHED:
+            return 0
+        if intent.grace_period_s is not None:
+            return intent.grace_period_s
+        if old.spec.HasField("terminationGracePeriodSeconds"):
+            return max(0, int(old.spec.terminationGracePeriodSeconds))
+        return GRACE_S_DEFAULT

@@ -1,0 +1,182 @@
+"""The Access service: how machines get into the cluster, stay in, and are put out.
+
+Join is the only call that needs no identity: the token is its proof. It takes the name that the
+machine asks for, also that of a Node that exists (a machine installed anew), but not while another
+machine holds that node's session: two machines of one name would fight over its pods. Renew
+certifies the caller's own identity and no other. The rest is the administrator's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+
+from holdfast.api.errors import ApiError, Reason
+from holdfast.api.identity import Identity, of_node
+from holdfast.api.rpc.v1 import cluster_pb2 as wire
+from holdfast.control.access.attempts import Attempts
+from holdfast.control.access.ca import Authority, Randomness
+from holdfast.control.access.revocations import Revocations
+from holdfast.control.access.tokens import JoinTokens
+from holdfast.control.rpc.doors import Authenticate, Context, Unary, allow, unary
+
+NAME = "holdfast.api.rpc.v1.Access"
+TOKENS = "jointokens.holdfast.dev"
+CERTIFICATES = "certificates.holdfast.dev"
+"""The names by which `decide` judges these calls; they are no objects of the API."""
+NOBODY = Identity("")
+
+NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""A DNS-1123 subdomain; its length is bounded by the certificate's subject."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What the service works with. connected: whether a node's session is open. endpoints: the
+    mutual-TLS listeners, "host:port"."""
+
+    authority: Authority
+    tokens: JoinTokens
+    revocations: Revocations
+    authenticate: Authenticate
+    connected: Callable[[str], bool]
+    endpoints: tuple[str, ...]
+
+
+class AccessService:
+    """holdfast.api.rpc.v1.Access, the same on both listeners."""
+
+    def __init__(self, doors: Doors, clock: Callable[[], float], rng: Randomness) -> None:
+        self._doors = doors
+        self._clock = clock
+        self._rng = rng
+        self._attempts = Attempts()
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """For `server.add_generic_rpc_handlers`."""
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "Join": _handler(self.join, wire.JoinRequest)
+        }
+        for name, method, request_type in (
+            ("Renew", self.renew, wire.RenewRequest),
+            ("CreateToken", self.create_token, wire.CreateTokenRequest),
+            ("ListTokens", self.list_tokens, wire.ListTokensRequest),
+            ("RevokeToken", self.revoke_token, wire.RevokeTokenRequest),
+            ("RevokeCertificate", self.revoke_certificate, wire.RevokeCertificateRequest),
+        ):
+            guarded = unary(f"Access/{name}", self._doors.authenticate, method)
+            handlers[name] = _handler(guarded, request_type)
+        return grpc.method_handlers_generic_handler(NAME, handlers)
+
+    async def join(self, request: wire.JoinRequest, context: Context) -> wire.JoinReply:
+        """Certify a machine as the node of a name, by a join token."""
+
+        async def anybody(_context: Context) -> Identity:
+            return NOBODY
+
+        async def answer(request: wire.JoinRequest, _identity: Identity) -> wire.JoinReply:
+            return await self._join(request, _host(context.peer()))
+
+        reply: wire.JoinReply = await unary("Access/Join", anybody, answer)(request, context)
+        return reply
+
+    async def _join(self, request: wire.JoinRequest, host: str) -> wire.JoinReply:
+        if wait_s := self._attempts.wait_s(host, self._clock()):
+            message = f"too many failed joins: try again in {wait_s} s"
+            raise ApiError(Reason.TOO_MANY_REQUESTS, message, retry_after_s=wait_s)
+        name = request.node_name
+        if not NODE_NAME.fullmatch(name):
+            message = f'node_name "{name[:253]}" is not a name: write lower-case words, "worker-1"'
+            raise ApiError(Reason.BAD_REQUEST, message)
+        # Made before the token is used: a request that fails uses nothing up.
+        certificate_pem = self._doors.authority.certify(of_node(name), request.csr_pem)
+        if self._doors.connected(name):
+            message = f'node "{name}" is connected already: give this machine another name'
+            raise ApiError(Reason.CONFLICT, message, "nodes", name)
+        try:
+            await self._doors.tokens.redeem(request.token_id, request.token_secret)
+        except ApiError as error:
+            if error.reason is Reason.UNAUTHORIZED:
+                self._attempts.failed(host, self._clock())
+                _log.warning("join_refused", node=name, host=host, token_id=request.token_id[:6])
+            raise
+        _log.info("node_joined", node=name, host=host, token_id=request.token_id)
+        return self._reply(certificate_pem)
+
+    async def renew(self, request: wire.RenewRequest, identity: Identity) -> wire.JoinReply:
+        """The caller's own certificate once more, for a new key."""
+        return self._reply(self._doors.authority.certify(identity, request.csr_pem))
+
+    async def create_token(
+        self, request: wire.CreateTokenRequest, identity: Identity
+    ) -> wire.CreateTokenReply:
+        """A join token."""
+        allow(identity, "create", TOKENS)
+        token = await self._doors.tokens.create(
+            request.lifetime_s, request.description, request.uses
+        )
+        return wire.CreateTokenReply(token=str(token), id=token.id)
+
+    async def list_tokens(
+        self, _request: wire.ListTokensRequest, identity: Identity
+    ) -> wire.ListTokensReply:
+        """The tokens that are good now; never their secrets."""
+        allow(identity, "list", TOKENS)
+        reply = wire.ListTokensReply()
+        for row in await self._doors.tokens.valid():
+            reply.tokens.add(
+                id=row.id,
+                description=row.description,
+                expires_at_s=row.expires_at_s,
+                uses_left=row.uses_left,
+            )
+        return reply
+
+    async def revoke_token(
+        self, request: wire.RevokeTokenRequest, identity: Identity
+    ) -> wire.RevokeTokenReply:
+        """End a token now."""
+        allow(identity, "delete", TOKENS, name=request.id)
+        await self._doors.tokens.revoke(request.id)
+        return wire.RevokeTokenReply()
+
+    async def revoke_certificate(
+        self, request: wire.RevokeCertificateRequest, identity: Identity
+    ) -> wire.RevokeCertificateReply:
+        """Refuse every certificate of an identity that was issued before now."""
+        allow(identity, "delete", CERTIFICATES, name=request.identity)
+        if not request.identity:
+            message = 'identity is missing: write "system:node:NAME"'
+            raise ApiError(Reason.BAD_REQUEST, message)
+        request_id = self._rng.getrandbits(128).to_bytes(16, "big")
+        await self._doors.revocations.revoke(request.identity, self._clock(), request_id)
+        _log.warning("certificates_revoked", identity=request.identity, by=identity.name)
+        return wire.RevokeCertificateReply()
+
+    def _reply(self, certificate_pem: bytes) -> wire.JoinReply:
+        return wire.JoinReply(
+            certificate_pem=certificate_pem,
+            ca_pem=self._doors.authority.pem,
+            endpoints=self._doors.endpoints,
+        )
+
+
+def _host(peer: str) -> str:
+    """The address of "ipv4:10.0.0.1:4242" or "ipv6:[::1]:4242" without its port."""
+    return peer.rpartition(":")[0]
+
+
+def _handler(method: Unary, request_type: type[Message]) -> grpc.RpcMethodHandler[Any, Any]:
+    return grpc.unary_unary_rpc_method_handler(
+        method,
+        request_deserializer=request_type.FromString,
+        response_serializer=lambda reply: reply.SerializeToString(),
+    )

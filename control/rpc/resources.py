@@ -1,0 +1,109 @@
+"""The Resources service: one door to every object.
+
+Joins the readers and writers beside this file to gRPC. Watch sends bytes that the hub encoded once
+for all watchers: its handler has no serializer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from holdfast.api import kinds
+from holdfast.api.identity import Identity
+from holdfast.api.rpc.v1 import resources_pb2
+from holdfast.control.cache import Cache
+from holdfast.control.cache.hub import Hub
+from holdfast.control.registry import Registry
+from holdfast.control.rpc.doors import Authenticate, streaming, unary
+from holdfast.control.rpc.patching import Patcher
+from holdfast.control.rpc.reading import Reader
+from holdfast.control.rpc.watching import Watches
+from holdfast.control.rpc.writing import Writer
+from holdfast.control.store.engine import Engine
+
+NAME = "holdfast.api.rpc.v1.Resources"
+
+
+class ResourcesService:
+    """The service on one control node. `handler` goes into a server."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        cache: Cache,
+        hub: Hub,
+        registry: Registry,
+        authenticate: Authenticate,
+    ) -> None:
+        """authenticate: who is calling; raises ApiError Unauthorized."""
+        reader = Reader(engine, cache)
+        writer = Writer(registry, cache, reader)
+        self._authenticate = authenticate
+        self._watches = Watches(hub, reader)
+        self._unary: dict[str, tuple[Any, Callable[..., Awaitable[Any]]]] = {
+            "Create": (resources_pb2.CreateRequest, writer.create),
+            "Get": (resources_pb2.GetRequest, reader.get),
+            "List": (resources_pb2.ListRequest, reader.list),
+            "Update": (resources_pb2.UpdateRequest, writer.update),
+            "Patch": (resources_pb2.PatchRequest, Patcher(cache, writer).patch),
+            "Delete": (resources_pb2.DeleteRequest, writer.delete),
+            "DeleteCollection": (resources_pb2.DeleteCollectionRequest, writer.delete_collection),
+            "Batch": (resources_pb2.BatchRequest, writer.batch),
+            "Kinds": (resources_pb2.KindsRequest, _kinds),
+        }
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The service's methods for a server."""
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            name: grpc.unary_unary_rpc_method_handler(
+                unary(f"Resources/{name}", self._authenticate, method),  # type: ignore[arg-type]
+                request_deserializer=request.FromString,
+                response_serializer=_serialize,
+            )
+            for name, (request, method) in self._unary.items()
+        }
+        handlers["Watch"] = grpc.unary_stream_rpc_method_handler(
+            streaming("Resources/Watch", self._authenticate, self._watch),  # type: ignore[arg-type]
+            request_deserializer=resources_pb2.WatchRequest.FromString,
+            response_serializer=None,
+        )
+        return grpc.method_handlers_generic_handler(NAME, handlers)
+
+    def _watch(
+        self,
+        request: resources_pb2.WatchRequest,
+        identity: Identity,
+        again: Callable[[], Awaitable[Identity]],
+    ) -> AsyncIterator[bytes]:
+        return self._watches.watch(request, identity, again)
+
+
+def _serialize(message: Any) -> bytes:
+    data: bytes = message.SerializeToString()
+    return data
+
+
+async def _kinds(
+    _request: resources_pb2.KindsRequest, _identity: Identity
+) -> resources_pb2.KindsReply:
+    """The kinds that are built."""
+    reply = resources_pb2.KindsReply()
+    for kind in kinds.all_kinds():
+        if kind.built:
+            reply.kinds.add(
+                resource=kind.resource,
+                group=kind.group,
+                version=kind.version,
+                kind=kind.kind,
+                plural=kind.plural,
+                singular=kind.singular,
+                short_names=kind.short_names,
+                namespaced=kind.namespaced,
+                categories=kind.categories,
+                verbs=kind.verbs,
+                subresources=kind.subresources,
+            )
+    return reply

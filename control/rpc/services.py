@@ -1,0 +1,74 @@
+"""All services of a control node, as the handlers that a server takes.
+
+Built by control/main from the node's parts; what each service needs stands in its own module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import grpc
+
+from holdfast.control.access.ca import Authority, Randomness
+from holdfast.control.access.revocations import Revocations
+from holdfast.control.access.tokens import JoinTokens
+from holdfast.control.cache import Cache
+from holdfast.control.cache.hub import Hub
+from holdfast.control.registry import Registry
+from holdfast.control.rpc import access, cluster, resources
+from holdfast.control.rpc.doors import Authenticate
+from holdfast.control.rpc.pods import PodsService
+from holdfast.control.rpc.sessions import SessionsService
+from holdfast.control.sessions.sessions import Sessions
+from holdfast.control.sessions.streams import Streams
+from holdfast.control.store.engine import Engine
+
+_PACKAGE = "holdfast.api.rpc.v1"
+NAMES = tuple(
+    f"{_PACKAGE}.{name}" for name in ("Resources", "Cluster", "Access", "Sessions", "Pods")
+)
+"""Full names, for health and reflection."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the services work with. member: this control node, as others know it."""
+
+    engine: Engine
+    cache: Cache
+    hub: Hub
+    registry: Registry
+    sessions: Sessions
+    streams: Streams
+    authority: Authority
+    tokens: JoinTokens
+    revocations: Revocations
+    authenticate: Authenticate
+    endpoints: tuple[str, ...]
+    member: cluster.Member
+
+
+def handlers(
+    parts: Parts, clock: Callable[[], float], rng: Randomness
+) -> list[grpc.GenericRpcHandler]:
+    """Every service's handler. clock: Unix seconds."""
+    doors = access.Doors(
+        authority=parts.authority,
+        tokens=parts.tokens,
+        revocations=parts.revocations,
+        authenticate=parts.authenticate,
+        connected=lambda node: parts.sessions.get(node) is not None,
+        endpoints=parts.endpoints,
+    )
+    parts.revocations.listen(parts.sessions.revoked)
+    who = parts.authenticate
+    return [
+        resources.ResourcesService(
+            parts.engine, parts.cache, parts.hub, parts.registry, who
+        ).handler(),
+        cluster.ClusterService(parts.engine, parts.cache, who, [parts.member]).handler(),
+        access.AccessService(doors, clock, rng).handler(),
+        SessionsService(parts.sessions, parts.streams, who).handler(),
+        PodsService(parts.cache, parts.streams, who).handler(),
+    ]
