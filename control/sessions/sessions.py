@@ -1,0 +1,217 @@
+"""All sessions of this control node, and the loop that performs what the verdicts say.
+
+The service (control/rpc/sessions) hands every stream to `serve`. `run` is the shell around the
+pure `verdicts` and `effects`: one task judges at each deadline, one writes Nodes until all are as
+they should be. They are two because judging must not wait for a slow disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from holdfast.api.errors import ApiError, Reason
+from holdfast.api.identity import NODE_PREFIX, Identity, of_controller
+from holdfast.control.registry.intents import Intent, Verb
+from holdfast.control.sessions import effects, verdicts
+from holdfast.control.sessions.session import Session, Stream, hello
+from holdfast.control.store.engine import StoreError
+
+if TYPE_CHECKING:
+    from holdfast.control.cache import Cache, Entry, Update
+    from holdfast.control.registry.registry import Registry
+
+JUDGE_S_MAX = 0.5
+"""Judge at least this often: below verdicts.STALL_S, or our own pause would go unnoticed."""
+JUDGE_S_MIN = 0.02
+WRITE_NODES_MAX = 500
+WRITE_AGAIN_S = 0.5
+
+_log = structlog.get_logger()
+_WRITER = of_controller("node-sessions")
+
+
+class Sessions:
+    """The open sessions by node name. `run` must run for anybody to be judged."""
+
+    def __init__(self, cache: Cache, registry: Registry, clock: Callable[[], float]) -> None:
+        """clock: Unix seconds, for what is written; judging uses the event loop's own clock."""
+        self._cache = cache
+        self._registry = registry
+        self._clock = clock
+        self._open: dict[str, Session] = {}
+        self._interval_s = verdicts.interval_s(0)
+        self._verdicts = verdicts.Verdicts()
+        self._suspended = False
+        # Nodes to look at again. Set by beats and judgements, emptied by the writing task, which
+        # waits for `_work`. A dict, because its order is fixed.
+        self._unsettled: dict[str, None] = {}
+        self._work = asyncio.Event()
+
+    def get(self, node: str) -> Session | None:
+        """The node's open session."""
+        return self._open.get(node)
+
+    def connected(self) -> int:
+        """How many sessions are open."""
+        return len(self._open)
+
+    async def serve(self, identity: Identity, stream: Stream) -> None:
+        """Answer one stream, until its end.
+
+        Raises ApiError: Forbidden (not the node it says it is), BadRequest and Timeout (no Hello),
+        Conflict (another session of the node took over), Unavailable (the node was lost).
+        """
+        greeting = await hello(stream)
+        node = greeting.node_name
+        if not node or identity.node != node:
+            raise ApiError(
+                Reason.FORBIDDEN, f'"{identity.name}" cannot open the session of node "{node}"'
+            )
+        session = self._begin(node, greeting.boot_id, stream)
+        try:
+            await session.follow(lambda: self._beat(session))
+        finally:
+            self._finish(session)
+
+    def revoked(self, name: str) -> None:
+        """The certificates of this identity were revoked: end its session."""
+        session = self._open.get(name.removeprefix(NODE_PREFIX))
+        if session is not None and name.startswith(NODE_PREFIX):
+            message = f'the certificate of "{name}" was revoked: join again'
+            session.end(ApiError(Reason.UNAUTHORIZED, message))
+
+    async def run(self) -> None:
+        """Judge and write until cancelled."""
+        now = asyncio.get_running_loop().time()
+        for entry in self._cache.list("nodes"):
+            self._verdicts.expect(entry.key.name, now)
+        self._cache.subscribe("nodes", self._nodes_changed)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._judge_forever())
+            tasks.create_task(self._write_forever())
+
+    def _begin(self, node: str, boot_id: str, stream: Stream) -> Session:
+        before = self._open.get(node)
+        if before is not None:
+            _log.warning("session_replaced", node=node, same_boot=before.boot_id == boot_id)
+            before.end(ApiError(Reason.CONFLICT, f'another session of node "{node}" took over'))
+        session = self._open[node] = Session(node, boot_id, stream)
+        self._interval_s = verdicts.interval_s(len(self._open))
+        session.interval_s = self._interval_s
+        self._beat(session)
+        # Also when it was not lost: its taints may be from before this control node's start.
+        self._settle(node)
+        return session
+
+    def _finish(self, session: Session) -> None:
+        if self._open.get(session.node) is session:
+            del self._open[session.node]
+            self._interval_s = verdicts.interval_s(len(self._open))
+
+    def _beat(self, session: Session) -> float:
+        now = asyncio.get_running_loop().time()
+        if self._verdicts.heard(session.node, session.interval_s, now):
+            _log.info("node_back", node=session.node)
+            self._settle(session.node)
+        return self._interval_s
+
+    def _settle(self, node: str) -> None:
+        self._unsettled[node] = None
+        self._work.set()
+
+    def _nodes_changed(self, updates: Sequence[Update]) -> None:
+        now = asyncio.get_running_loop().time()
+        for update in updates:
+            if update.new is None:
+                assert update.old is not None, "a delete of nothing"
+                self._verdicts.forget(update.old.key.name)
+            elif update.old is None:
+                self._verdicts.expect(update.new.key.name, now)
+
+    async def _judge_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            judgement = self._verdicts.judge(loop.time())
+            if judgement.suspended != self._suspended:
+                self._suspended = judgement.suspended
+                _log.warning("judgement_suspended" if self._suspended else "judgement_resumed")
+            for node in judgement.lost:
+                self._lose(node)
+            deadline = self._verdicts.deadline()
+            wait_s = JUDGE_S_MAX if deadline is None else deadline - loop.time()
+            await asyncio.sleep(min(JUDGE_S_MAX, max(JUDGE_S_MIN, wait_s)))
+
+    def _lose(self, node: str) -> None:
+        _log.warning("node_lost", node=node)
+        session = self._open.get(node)
+        if session is not None:
+            # It opens a new one when it is back, and then reports its whole state again.
+            session.end(ApiError(Reason.UNAVAILABLE, f'node "{node}" was silent for too long'))
+        self._settle(node)
+
+    async def _write_forever(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._unsettled:
+                nodes = list(self._unsettled)[:WRITE_NODES_MAX]
+                for node in nodes:
+                    del self._unsettled[node]
+                if again := await self._write(nodes):
+                    self._unsettled.update(dict.fromkeys(again))
+                    await asyncio.sleep(WRITE_AGAIN_S)
+
+    async def _write(self, nodes: list[str]) -> list[str]:
+        """Bring these Nodes to what they should be; returns those to try again."""
+        taints = await self._commit([self._taints(node) for node in nodes])
+        # The status is decided after the taints are there: both expect the revision they saw.
+        status = await self._commit([self._status(node) for node in nodes])
+        return list(dict.fromkeys((*taints, *status)))
+
+    def _taints(self, node: str) -> Intent | None:
+        entry = self._cache.get("nodes", "", node)
+        if entry is None:
+            return None
+        lost = self._verdicts.lost(node)
+        wanted = effects.taints_wanted(entry.message, lost=lost, now=self._clock())
+        return None if wanted is None else _intent(entry, wanted, "")
+
+    def _status(self, node: str) -> Intent | None:
+        entry = self._cache.get("nodes", "", node)
+        if entry is None:
+            return None
+        lost = self._verdicts.lost(node)
+        wanted = effects.status_wanted(entry.message, lost=lost, now=self._clock())
+        return None if wanted is None else _intent(entry, wanted, "status")
+
+    async def _commit(self, intents: list[Intent | None]) -> list[str]:
+        wanted = [intent for intent in intents if intent is not None]
+        if not wanted:
+            return []
+        try:
+            answers = await self._registry.commit(wanted, _WRITER)
+        except (ApiError, StoreError) as error:
+            _log.warning("nodes_not_written", nodes=len(wanted), error=str(error))
+            return [intent.name for intent in wanted]
+        again = []
+        for intent, answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, ApiError) and answer.reason is not Reason.NOT_FOUND:
+                _log.info("node_not_written", node=intent.name, error=answer.message)
+                again.append(intent.name)
+        return again
+
+
+def _intent(entry: Entry, wanted: object, subresource: str) -> Intent:
+    return Intent(
+        Verb.UPDATE,
+        "nodes",
+        "",
+        entry.key.name,
+        wanted,
+        subresource,
+        expect_revision=entry.revision,
+    )
