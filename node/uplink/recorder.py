@@ -1,0 +1,89 @@
+"""Events worth telling users, counted and rate-bounded before they are sent. Pure module.
+
+Best effort: a bucket of tokens per node bounds them, what is least worth telling (an image that
+was there already, a container made) goes first, and everything dropped is counted. A repeat is
+an update of the first event with a higher count.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from holdfast.api.core.v1 import core_pb2 as core
+from holdfast.api.client import Write, WriteVerb
+from holdfast.api.objects import events
+from holdfast.node.machine.instructions import Record
+
+COMPONENT = "holdfast-node"
+BURST = 10.0
+REFILL_PER_S = 2.0
+REMEMBERED_MAX = 64
+WAITING_MAX = 100
+_CHEAP_FLOOR = 8.0
+_CHEAP = frozenset({"Created", "Pulled"})
+"""Reasons that are told only while the bucket is nearly full: a node that starts one pod tells its
+whole story, one that starts many tells of each that it started."""
+
+
+class Recorder:
+    """Collects one node's events; `take` hands over the writes."""
+
+    def __init__(self, node_name: str) -> None:
+        self.dropped = 0
+        self._source = events.Source(COMPONENT, node_name)
+        self._tokens = BURST
+        self._filled_at = 0.0
+        self._number = 0
+        self._seen: OrderedDict[tuple[str, ...], tuple[str, int, int]] = OrderedDict()
+        self._waiting: OrderedDict[str, tuple[core.Event, bool]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def record(self, involved: core.ObjectReference, news: Record, now: float) -> bool:
+        """Take one event. involved: without a fieldPath, which `news.container` gives.
+
+        Returns False when it was dropped.
+        """
+        self._tokens = min(BURST, self._tokens + (now - self._filled_at) * REFILL_PER_S)
+        self._filled_at = now
+        floor = _CHEAP_FLOOR if news.type == "Normal" and news.reason in _CHEAP else 1.0
+        if self._tokens < floor or len(self._waiting) >= WAITING_MAX:
+            self.dropped += 1
+            return False
+        self._tokens -= 1.0
+        self._add(involved, news, now)
+        return True
+
+    def _add(self, involved: core.ObjectReference, news: Record, now: float) -> None:
+        key = (involved.uid, news.container, news.reason, news.message)
+        self._number += 1
+        severity = events.Severity(news.type)
+        suffix = f"{int(now * 1e6):x}{self._number:x}"
+        event = events.build(
+            involved, events.News(severity, news.reason, news.message), self._source, now, suffix
+        )
+        if news.container:
+            event.involvedObject.fieldPath = f"spec.containers{{{news.container}}}"
+        name, count, first = self._seen.get(key, (event.metadata.name, 0, int(now)))
+        event.metadata.name = name
+        event.count = count + 1
+        event.firstTimestamp.seconds = first
+        self._seen[key] = (name, count + 1, first)
+        self._seen.move_to_end(key)
+        if len(self._seen) > REMEMBERED_MAX:
+            self._seen.popitem(last=False)
+        again = count > 0
+        unsent = self._waiting.get(name)
+        if unsent is not None:
+            again = unsent[1]
+        self._waiting[name] = (event, again)
+
+    def take(self) -> list[Write]:
+        """The writes for everything that waits; it is handed over, sent or lost."""
+        writes = [
+            Write(WriteVerb.UPDATE if again else WriteVerb.CREATE, "events", message=event)
+            for event, again in self._waiting.values()
+        ]
+        self._waiting.clear()
+        return writes

@@ -1,0 +1,66 @@
+"""What is in the images that ship with Holdfast: `pause` holds a pod's namespaces, `demo` is the
+tour's web server. Pure module: busybox and its list of applets are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from holdfast.runtime.images.archive import Config, Entry, write
+
+PAUSE = "localhost/holdfast-pause:1"
+DEMO = "localhost/holdfast-demo:1"
+DEMO_PORT = 8080
+DRAIN_S = 1
+
+# PID 1 gets no signal it has no handler for, so both scripts set one; `wait` returns at once
+# when a trapped signal arrives and reaps every child, adopted ones too.
+_PAUSE_SCRIPT = """#!/bin/sh
+trap 'exit 0' TERM INT
+while :; do sleep 2147483 & wait; done
+"""
+
+_DEMO_SCRIPT = f"""#!/bin/sh
+# Serves on for {DRAIN_S} s after SIGTERM: a request that was on its way to us still gets an answer.
+httpd -f -p {DEMO_PORT} -h /www &
+server=$!
+trap 'sleep {DRAIN_S}; kill $server; exit 0' TERM INT
+wait $server
+"""
+
+# httpd runs /cgi-bin/index.cgi for / when there is no index.html.
+_DEMO_CGI = """#!/bin/sh
+read -r name </proc/sys/kernel/hostname
+printf 'Content-Type: text/plain\\r\\nContent-Length: %d\\r\\n\\r\\n%s\\n' $((${#name} + 1)) "$name"
+"""
+
+
+def pause(busybox: bytes, architecture: str) -> bytes:
+    """The archive of the sandbox image. architecture: as Go names it, "amd64"."""
+    entries = [
+        Entry("bin/busybox", busybox, 0o755),
+        Entry("bin/sh", link="busybox"),
+        Entry("bin/sleep", link="busybox"),
+        Entry("pause", _PAUSE_SCRIPT.encode(), 0o755),
+    ]
+    return write(PAUSE, entries, Config(["/pause"], _ENVIRONMENT, architecture=architecture))
+
+
+def demo(busybox: bytes, applets: Sequence[str], architecture: str) -> bytes:
+    """The archive of the demo image: every applet of busybox, and a web server on port 8080
+    that answers with the pod's name."""
+    entries = [
+        Entry("bin/busybox", busybox, 0o755),
+        *(Entry(f"bin/{applet}", link="busybox") for applet in applets if applet != "busybox"),
+        Entry("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"),
+        Entry("etc/group", b"root:x:0:\nnogroup:x:65534:\n"),
+        Entry("root", mode=0o700, directory=True),
+        Entry("tmp", mode=0o1777, directory=True),
+        Entry("serve", _DEMO_SCRIPT.encode(), 0o755),
+        Entry("www/cgi-bin/index.cgi", _DEMO_CGI.encode(), 0o755),
+    ]
+    config = Config(["/serve"], _ENVIRONMENT, ports=[DEMO_PORT], architecture=architecture)
+    return write(DEMO, entries, config)
+
+
+_ENVIRONMENT = {"PATH": "/bin"}
