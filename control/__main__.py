@@ -1,0 +1,68 @@
+"""`holdfast control`: the flags of a control node."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import click
+import uvloop
+
+from holdfast.api import logs
+from holdfast.api.errors import ApiError
+from holdfast.control.config import PORT, ControlConfig
+from holdfast.control.registry import Ranges
+from holdfast.control.rpc.server import ListenError
+from holdfast.control.store.engine import StoreError
+
+
+@click.command("control", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--data-dir", type=click.Path(path_type=Path), required=True)
+@click.option("--listen", multiple=True, default=("127.0.0.1",), show_default=True)
+@click.option("--port", default=PORT, show_default=True, help="Mutual TLS; the next: tokens.")
+@click.option("--metrics-port", default=0, help="/metrics on loopback; 0: none.")
+@click.option("--kubeconfig", type=click.Path(path_type=Path), help="Write the admin's here.")
+@click.option("--name", default="control-1", show_default=True)
+@click.option("--service-cidr", default="10.96.0.0/16", show_default=True)
+@click.option("--pod-cidr", default="10.244.0.0/16", show_default=True)
+@click.option("--log-level", default="info", show_default=True)
+def command(
+    data_dir: Path,
+    listen: tuple[str, ...],
+    port: int,
+    metrics_port: int,
+    kubeconfig: Path | None,
+    name: str,
+    service_cidr: str,
+    pod_cidr: str,
+    log_level: str,
+) -> None:
+    """Run a control node: store, API, controllers and scheduler."""
+    try:
+        logs.configure("control", log_level)
+        ranges = Ranges(services=IPv4Network(service_cidr), pods=IPv4Network(pod_cidr))
+        config = ControlConfig(data_dir, listen, port, metrics_port, kubeconfig, name, ranges)
+        uvloop.run(_until_signalled(config))
+    except (ApiError, ListenError, StoreError, ValueError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+async def _until_signalled(config: ControlConfig) -> None:
+    """Run until SIGTERM or SIGINT, which end it in order."""
+    from holdfast.control.main import run
+
+    running = asyncio.ensure_future(run(config))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        return
+
+
+if __name__ == "__main__":
+    command(prog_name="holdfast control")
