@@ -78,7 +78,7 @@ async def await_running(client: Client, replicas: int) -> None:
 
 async def deploy(here: cluster.Cluster, replicas: int) -> Run:
     """Create, await, measure."""
-    async with Client.connect(kubeconfig.load(here.kubeconfig, None)) as client:
+    async with Client.connect(kubeconfig.load((here.kubeconfig,))) as client:
         control = here.process("control")
         before = here.metrics()
         started = time.monotonic()

@@ -103,7 +103,7 @@ def disk_rows_per_s() -> float:
 
 async def measure(here: cluster.Cluster) -> dict[str, list[float]]:
     """Every figure RUNS times, alternating."""
-    endpoint = kubeconfig.load(here.kubeconfig, None)
+    endpoint = kubeconfig.load((here.kubeconfig,))
     clients = [Client.connect(endpoint) for _ in range(CONNECTIONS)]
     found: dict[str, list[float]] = {}
 

@@ -110,7 +110,7 @@ async def create_all(client: Client, resource: str, messages: list[Any]) -> None
 
 
 async def measure(here: cluster.Cluster) -> None:
-    endpoint = kubeconfig.load(here.kubeconfig, None)
+    endpoint = kubeconfig.load((here.kubeconfig,))
     clients = [Client.connect(endpoint) for _ in range(CONNECTIONS)]
     writer = Client.connect(endpoint)
     await create_all(writer, "nodes", [node(number) for number in range(WATCHERS)])

@@ -40,7 +40,8 @@ class Ranges:
     @property
     def static_addresses(self) -> int:
         """How many of the first service IPs are left to people who name one (KEP-3070)."""
-        return min(max(16, self.services.num_addresses // 16), 256)
+        size = self.services.num_addresses - 2
+        return 0 if size < 32 else min(max(16, size // 16), 256)
 
     def holds_service(self, text: str) -> bool:
         """Whether this is an address that a Service may have."""
