@@ -21,7 +21,7 @@ from holdfast.cli.cluster.settings import Settings
 
 
 @click.command("down")
-@click.option("--data-dir", type=click.Path(path_type=Path), default=settings_module.DATA_DIR)
+@settings_module.data_dir_flag
 @click.option("--purge", is_flag=True, help="Also delete all data, images, namespaces and rules.")
 def command(data_dir: Path, purge: bool) -> None:
     """Stop the cluster on this machine. Its data stays for the next `holdfast up`."""

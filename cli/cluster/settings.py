@@ -11,12 +11,23 @@ import zlib
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+import click
+
 from holdfast.api.errors import ApiError, Reason
 
 DATA_DIR = Path("/var/lib/holdfast")
 NODES_MAX = 50  # each has a containerd of its own
 HOLLOW_NODES_MAX = 5000
 PORT = 6444  # 6443 is the REST gateway's
+
+data_dir_flag = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    envvar="HOLDFAST_DATA_DIR",
+    default=DATA_DIR,
+    show_default=True,
+    help="Where the cluster keeps everything.",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from holdfast.cli.cluster.settings import Settings
 
 
 @click.command("up")
-@click.option("--data-dir", type=click.Path(path_type=Path), default=settings_module.DATA_DIR)
+@settings_module.data_dir_flag
 @click.option(
     "--runtime", type=click.Choice(["containerd", "hollow"]), help="hollow: no containers."
 )
