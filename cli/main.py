@@ -14,21 +14,29 @@ import click
 
 from holdfast.cli import programs
 
-# verb: (module below holdfast.cli, one line for --help)
+# verb: (module below holdfast.cli[:attribute, if not `command`], one line for --help)
 VERBS: dict[str, tuple[str, str]] = {
+    "annotate": ("verbs.label:annotate", "Set or remove annotations."),
+    "api-resources": ("verbs.api_resources", "List the kinds of objects."),
     "apply": ("verbs.apply", "Make objects as files say."),
     "certificate": ("verbs.certificate", "Revoke certificates."),
     "cluster": ("verbs.cluster", "The cluster as a whole: status."),
     "config": ("verbs.config", "Which clusters are known, and which is used."),
+    "cordon": ("verbs.node:cordon", "Let no new pods be placed on a node."),
     "delete": ("verbs.delete", "Delete objects."),
     "down": ("cluster.down", "Stop the cluster on this machine; with --purge, remove it."),
+    "drain": ("verbs.node:drain", "Cordon a node and delete its pods."),
     "events": ("verbs.events", "Show what happened."),
     "exec": ("verbs.exec", "Run a command in a container."),
     "get": ("verbs.get", "Show objects."),
+    "label": ("verbs.label:label", "Set or remove labels."),
     "logs": ("verbs.logs", "Print what containers wrote."),
+    "patch": ("verbs.patch", "Change fields of one object."),
     "rollout": ("verbs.rollout", "Follow, undo, pause and restart a Deployment's rollout."),
     "scale": ("verbs.scale", "Set the number of replicas."),
+    "taint": ("verbs.node:taint", "Set or remove taints of nodes."),
     "token": ("verbs.token", "Join tokens: create, list, revoke."),
+    "uncordon": ("verbs.node:uncordon", "Let pods be placed on a node again."),
     "up": ("cluster.up", "Start a cluster on this machine."),
     "version": ("verbs.version", "Show versions."),
     "wait": ("verbs.wait", "Wait until a condition holds."),
@@ -46,8 +54,9 @@ class Verbs(click.Group):
             return programs.command(name)
         if name not in VERBS:
             return None
-        module = importlib.import_module(f"holdfast.cli.{VERBS[name][0]}")
-        found: click.Command = module.command
+        path, _, attribute = VERBS[name][0].partition(":")
+        module = importlib.import_module(f"holdfast.cli.{path}")
+        found: click.Command = getattr(module, attribute or "command")
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
