@@ -6,9 +6,10 @@ objects by their apiVersion and kind. Nothing here knows what a field means: def
 validation stand in api/objects. Pure package.
 """
 
-from holdfast.api.codec.decode import from_json, is_unknown, path_of, refusal
-from holdfast.api.codec.documents import Document, load_yaml
+from holdfast.api.codec.decode import from_json
+from holdfast.api.codec.documents import Document, load_json, load_yaml
 from holdfast.api.codec.encode import to_json, to_json_bytes
+from holdfast.api.codec.faults import is_unknown, refusal
 from holdfast.api.codec.normal import normalize
 from holdfast.api.codec.objects import decode_object
 from holdfast.api.codec.printing import dump_yaml
@@ -20,9 +21,9 @@ __all__ = [
     "dump_yaml",
     "from_json",
     "is_unknown",
+    "load_json",
     "load_yaml",
     "normalize",
-    "path_of",
     "refusal",
     "to_json",
     "to_json_bytes",

@@ -11,24 +11,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from holdfast.api.codec import faults
+from holdfast.api.codec.faults import Place
 from holdfast.api.codec.fields import Field, Form, Many, fields_of, has_type
-from holdfast.api.codec.forms import FORMS, ZERO_QUANTITY, SpecialForm, WrongTypeError, word
-from holdfast.api.errors import ApiError, Cause, CauseReason, Reason
-
-CAUSES_MAX = 50  # of one tree; the rest is not recorded
+from holdfast.api.codec.forms import FORMS, ZERO_QUANTITY, SpecialForm, WrongTypeError
+from holdfast.api.errors import Cause
 
 M = TypeVar("M", bound=Message)
-# Where a value stands: its parent's place, and its name, "[key]" or index there. Kept as links
-# so that a tree without faults never formats a path.
-Place: TypeAlias = "tuple[Place | None, str | int]"
 Setter = Callable[[Any, Any, Place, list[Cause]], None]
 # name, the JSON type that is set as it is, whether "" and false are set too, how else it is set
 Row = tuple[str, type | None, bool, Setter | None]
@@ -51,23 +47,10 @@ def from_json(
     place = (None, path) if path else None
     _fill(message, tree, _rows(message_type.DESCRIPTOR), place, causes)
     if not strict:
-        wrong = [cause for cause in causes if not is_unknown(cause)]
+        wrong = [cause for cause in causes if not faults.is_unknown(cause)]
         if wrong:
-            raise refusal(wrong)
+            raise faults.refusal(wrong)
     return message, causes
-
-
-def is_unknown(cause: Cause) -> bool:
-    """Whether a cause of `from_json` is a field that the schema does not have."""
-    return cause.reason is CauseReason.INVALID and cause.message.startswith("unknown field ")
-
-
-def refusal(causes: list[Cause], kind: str = "", name: str = "") -> ApiError:
-    """BadRequest from the causes of `from_json` (at least one); kind and name say of what."""
-    whose = f'{kind} "{name}" cannot be read: ' if name else f"{kind} cannot be read: "
-    text = "; ".join(map(str, causes))
-    message = (whose if kind else "") + text
-    return ApiError(Reason.BAD_REQUEST, message, kind, name, tuple(causes))
 
 
 def _fill(
@@ -75,12 +58,12 @@ def _fill(
 ) -> None:
     """Set the fields of `message` that `tree` has; rows: those of its type."""
     if type(tree) is not dict:
-        _wrong_type("object", tree, place, causes)
+        faults.wrong_type("object", tree, place, causes)
         return
     for key, value in tree.items():
         row = rows.get(key)
         if row is None:
-            _unknown(rows, key, place, causes)
+            faults.unknown(rows, key, place, causes)
             continue
         if value is None:
             continue
@@ -91,9 +74,9 @@ def _fill(
             try:
                 setattr(message, name, value)
             except ValueError:
-                _wrong_value(_refused(value), (place, key), causes)
+                faults.wrong_value(faults.why_refused(value), (place, key), causes)
         elif type(value) is not plain:
-            _wrong_type(_WORDS[plain], value, (place, key), causes)
+            faults.wrong_type(_WORDS[plain], value, (place, key), causes)
 
 
 @cache  # one table a message type of the schema
@@ -131,7 +114,7 @@ def _setter(field: Field) -> Setter | None:
 
 def _pass_over(_message: Any, value: Any, place: Place, causes: list[Cause]) -> None:
     if type(value) is not str:
-        _wrong_type(Form.STRING, value, place, causes)
+        faults.wrong_type(Form.STRING, value, place, causes)
 
 
 def _inline(name: str, row: Row) -> Setter:
@@ -192,7 +175,7 @@ def _list(field: Field) -> Setter:
         if rows is None:
             rows = _rows(descriptor)
         if type(value) is not list:
-            _wrong_type(Many.LIST, value, place, causes)
+            faults.wrong_type(Many.LIST, value, place, causes)
             return
         add = getattr(message, name).add
         for index, item in enumerate(value):
@@ -206,7 +189,7 @@ def _list_of_special(field: Field, form: SpecialForm) -> Setter:
 
     def put(message: Any, value: Any, place: Place, causes: list[Cause]) -> None:
         if type(value) is not list:
-            _wrong_type(Many.LIST, value, place, causes)
+            faults.wrong_type(Many.LIST, value, place, causes)
             return
         for index, item in enumerate(value):
             _read(read, getattr(message, name).add(), item, (place, index), causes)
@@ -219,17 +202,17 @@ def _list_of_scalars(field: Field) -> Setter:
 
     def put(message: Any, value: Any, place: Place, causes: list[Cause]) -> None:
         if type(value) is not list:
-            _wrong_type(Many.LIST, value, place, causes)
+            faults.wrong_type(Many.LIST, value, place, causes)
             return
         append = getattr(message, name).append
         for index, item in enumerate(value):
             if type(item) is not kind:
-                _wrong_type(expected, item, (place, index), causes)
+                faults.wrong_type(expected, item, (place, index), causes)
                 continue
             try:
                 append(item)
             except ValueError:
-                _wrong_value(_refused(item), (place, index), causes)
+                faults.wrong_value(faults.why_refused(item), (place, index), causes)
 
     return put
 
@@ -240,14 +223,14 @@ def _map(field: Field, form: SpecialForm | None) -> Setter:
 
     def put(message: Any, value: Any, place: Place, causes: list[Cause]) -> None:
         if type(value) is not dict:
-            _wrong_type(Many.MAP, value, place, causes)
+            faults.wrong_type(Many.MAP, value, place, causes)
             return
         target = getattr(message, name)
         for key, item in value.items():
             try:
                 put_entry(target, key, item)
             except ValueError as error:
-                _fault(error, item, (place, f"[{key}]"), causes)
+                faults.value_fault(error, item, (place, f"[{key}]"), causes)
 
     return put
 
@@ -317,57 +300,4 @@ def _read(
             raise WrongTypeError("a value", value)
         read(target, value)
     except ValueError as error:
-        _fault(error, value, place, causes)
-
-
-def _fault(error: ValueError, value: object, place: Place, causes: list[Cause]) -> None:
-    """Record why a value was refused, by our readers or by the protobuf library."""
-    if isinstance(error, WrongTypeError):
-        _record(CauseReason.TYPE_INVALID, place, str(error), causes)
-    else:
-        text = _refused(value) if isinstance(error, UnicodeEncodeError) else str(error)
-        _wrong_value(text, place, causes)
-
-
-def _refused(value: object) -> str:
-    """Why the protobuf library refuses a value of the right type."""
-    if type(value) is int:
-        return f"{value} is out of range"
-    return "holds half of a surrogate pair, which is no text"
-
-
-def _wrong_type(expected: str, value: object, place: Place | None, causes: list[Cause]) -> None:
-    text = f"expected {expected}, got {word(value)}"
-    _record(CauseReason.TYPE_INVALID, place, text, causes)
-
-
-def _wrong_value(text: str, place: Place, causes: list[Cause]) -> None:
-    _record(CauseReason.INVALID, place, text, causes)
-
-
-def _unknown(rows: dict[str, Row], key: object, place: Place | None, causes: list[Cause]) -> None:
-    if (place is None and key in ("apiVersion", "kind")) or len(causes) >= CAUSES_MAX:
-        return
-    here = (place, str(key))
-    close = difflib.get_close_matches(str(key)[:64], rows, n=1, cutoff=0.7)
-    hint = f', did you mean "{close[0]}"?' if close else ""
-    _wrong_value(f'unknown field "{path_of(here)}"{hint}', here, causes)
-
-
-def _record(reason: CauseReason, place: Place | None, text: str, causes: list[Cause]) -> None:
-    if len(causes) < CAUSES_MAX:
-        causes.append(Cause(reason, path_of(place), text))
-
-
-def path_of(place: Place | None) -> str:
-    """A place as people write it: spec.containers[0].image, metadata.labels[app]."""
-    parts: list[str] = []
-    while place is not None:
-        place, name = cast("tuple[Any, str | int]", place)
-        if isinstance(name, int):
-            parts.append(f"[{name}]")
-        elif name.startswith("[") or not place:
-            parts.append(name)
-        else:
-            parts.append(f".{name}")
-    return "".join(reversed(parts))
+        faults.value_fault(error, value, place, causes)

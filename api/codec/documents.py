@@ -241,26 +241,35 @@ class _Builder:
         raise _refused(event.start_mark.line + 1, why)
 
 
+def load_json(data: str | bytes) -> Any:
+    """The tree of one JSON text, as a request's body or a patch brings it.
+
+    Raises ApiError BadRequest: no UTF-8, no JSON (with line and column), a duplicate key, nested
+    too deep, too large.
+    """
+    if len(data) > DOCUMENT_MAX_BYTES:
+        raise _refused(0, f"a JSON document ends at {DOCUMENT_MAX_BYTES} bytes")
+    text = _decode(data)
+    try:
+        tree = _json_decoder(1).decode(text)
+    except RecursionError:
+        raise _refused(0, f"nested deeper than {DEPTH_MAX}") from None
+    except json.JSONDecodeError as error:
+        raise _refused(error.lineno, f"not JSON: {error.msg} at column {error.colno}") from None
+    except ValueError as error:
+        raise _refused(0, f"not JSON: {error}") from None
+    if _depth(tree) > DEPTH_MAX:
+        raise _refused(0, f"nested deeper than {DEPTH_MAX}")
+    return tree
+
+
 def _load_json(text: str) -> list[Document] | None:
     """The JSON documents that stand one after the other, None when it is not JSON."""
-    line = 1
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise _refused(line, f'in the JSON that starts here the key "{twice}" stands twice')
-        return found
-
-    decoder = json.JSONDecoder(
-        object_pairs_hook=unique, parse_constant=_number, parse_float=_number
-    )
-    documents, at = [], _end_of_blank(text, 0)
+    documents, line, at = [], 1, _end_of_blank(text, 0)
     try:
         while at < len(text):
             line = text.count("\n", 0, at) + 1
-            tree, end = decoder.raw_decode(text, at)
+            tree, end = _json_decoder(line).raw_decode(text, at)
             if end - at > DOCUMENT_MAX_BYTES:
                 raise _refused(line, f"a document ends at {DOCUMENT_MAX_BYTES} bytes")
             if _depth(tree) > DEPTH_MAX:
@@ -272,6 +281,23 @@ def _load_json(text: str) -> list[Document] | None:
     except ValueError:
         return None
     return documents
+
+
+def _json_decoder(line: int) -> json.JSONDecoder:
+    """A decoder that refuses what the standard allows but no object may have.
+
+    line: where the document begins, for messages.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise _refused(line, f'in the JSON that starts here the key "{twice}" stands twice')
+        return found
+
+    return json.JSONDecoder(object_pairs_hook=unique, parse_constant=_number, parse_float=_number)
 
 
 def _number(text: str) -> float:

@@ -10,7 +10,8 @@ from typing import Any
 from google.protobuf.message import Message
 
 from holdfast.api import kinds
-from holdfast.api.codec.decode import from_json, refusal
+from holdfast.api.codec.decode import from_json
+from holdfast.api.codec.faults import refusal
 from holdfast.api.codec.forms import word
 from holdfast.api.errors import ApiError, Reason
 
