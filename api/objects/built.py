@@ -45,7 +45,7 @@ BUILT: Mapping[str, str] = {
     "core.v1.SecurityContext": """
         allowPrivilegeEscalation capabilities privileged readOnlyRootFilesystem runAsGroup
         runAsNonRoot runAsUser""",
-    "core.v1.PodSecurityContext": "runAsGroup runAsNonRoot runAsUser",
+    "core.v1.PodSecurityContext": "runAsGroup runAsNonRoot runAsUser supplementalGroups",
     "core.v1.Affinity": "nodeAffinity",
     "core.v1.ServiceSpec": """
         clusterIP clusterIPs externalName ports publishNotReadyAddresses selector""",

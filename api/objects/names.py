@@ -45,6 +45,7 @@ def _too_long(bytes_max: int) -> str:
     return f"must be no more than {bytes_max} bytes"
 
 
+@lru_cache(maxsize=4096)
 def label(text: str) -> str:
     """A DNS label of RFC 1123: namespaces, containers, volumes, host names."""
     if len(text) > LABEL_BYTES_MAX:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 USER_ID_MAX = 2**31 - 1
+USER_ID_RULE = f"must be between 0 and {USER_ID_MAX}, inclusive"
 
 _FIELDS = (
     "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
@@ -204,6 +205,8 @@ def _resources(resources: core.ResourceRequirements, path: str, found: Findings)
     for name, request in resources.requests.items():
         at = f"{path}.requests[{name}]"
         limit_text = limits.get(name)
+        if limit_text == request.string:
+            continue
         if limit_text is None:
             _resource_name(name, f"{path}.requests", found)
         amount(request.string, at, found)
@@ -235,5 +238,4 @@ def user_ids(context: Any, path: str, found: Findings) -> None:
     """The user and group of a container's or a pod's security context."""
     for field in ("runAsUser", "runAsGroup"):
         if context.HasField(field) and not 0 <= getattr(context, field) <= USER_ID_MAX:
-            detail = f"must be between 0 and {USER_ID_MAX}, inclusive"
-            found.invalid(f"{path}.{field}", getattr(context, field), detail)
+            found.invalid(f"{path}.{field}", getattr(context, field), USER_ID_RULE)

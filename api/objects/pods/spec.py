@@ -32,6 +32,10 @@ def validate(spec: core.PodSpec, path: str, found: Findings) -> None:
     found.one_of(f"{path}.dnsPolicy", spec.dnsPolicy, DNS_POLICIES)
     _dns(spec, path, found)
     containers.user_ids(spec.securityContext, f"{path}.securityContext", found)
+    for index, group in enumerate(spec.securityContext.supplementalGroups):
+        if not 0 <= group <= containers.USER_ID_MAX:
+            at = f"{path}.securityContext.supplementalGroups[{index}]"
+            found.invalid(at, group, containers.USER_ID_RULE)
 
 
 def _containers(spec: core.PodSpec, path: str, mountable: frozenset[str], found: Findings) -> None:

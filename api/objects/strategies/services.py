@@ -142,7 +142,7 @@ def _target(port: core.ServicePort, path: str, found: Findings) -> None:
     target = port.targetPort
     if intorstring.is_text(target):
         found.name(path, target.strVal, names.port_name(target.strVal) if target.strVal else "")
-    elif broken := names.port(target.intVal):
+    elif target.intVal != port.port and (broken := names.port(target.intVal)):
         found.invalid(path, target.intVal, broken)
 
 

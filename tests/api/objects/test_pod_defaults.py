@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.api import codec, objects
+from holdfast.api import codec, kinds, objects
 from holdfast.api.objects.pods.defaults import pull_policy
 
 
@@ -105,7 +105,7 @@ def test_what_is_written_stays(judge: Any, pod: Callable[..., Any]) -> None:
     assert spec["serviceAccountName"] == spec["serviceAccount"] == "ci"
 
 
-STABLE = {
+STABLE: dict[str, dict[str, Any]] = {
     "pods": {
         "spec": {
             "containers": [
@@ -155,8 +155,6 @@ STABLE = {
 
 
 def test_every_built_kind_is_covered() -> None:
-    from holdfast.api import kinds
-
     assert {kind.resource for kind in kinds.all_kinds() if kind.built} == set(STABLE)
 
 

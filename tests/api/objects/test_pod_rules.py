@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from holdfast.api import kinds, objects
+from holdfast.api.core.v1 import core_pb2
+
 HTTP = {"httpGet": {"port": 80}}
 
 CONTAINER_ROWS: list[tuple[dict[str, Any], str]] = [
@@ -43,7 +46,15 @@ CONTAINER_ROWS: list[tuple[dict[str, Any], str]] = [
     ({"env": [{"name": "A=B"}]}, 'env[0].name: Invalid value: "A=B": a valid environment'),
     ({"env": [{"name": "A", "valueFrom": {}}]}, "env[0].valueFrom: Required value: must specify"),
     (
-        {"env": [{"name": "A", "value": "v", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]},
+        {
+            "env": [
+                {
+                    "name": "A",
+                    "value": "v",
+                    "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}},
+                }
+            ]
+        },
         "may not be specified when `value` is not empty",
     ),
     (
@@ -169,6 +180,7 @@ SPEC_ROWS: list[tuple[dict[str, Any], str]] = [
     ({"nodeName": "_"}, 'spec.nodeName: Invalid value: "_"'),
     ({"serviceAccountName": "A"}, 'spec.serviceAccountName: Invalid value: "A"'),
     ({"securityContext": {"runAsGroup": -5}}, "spec.securityContext.runAsGroup: Invalid"),
+    ({"securityContext": {"supplementalGroups": [1, -1]}}, "supplementalGroups[1]: Invalid"),
     ({"volumes": [{"emptyDir": {}}]}, "spec.volumes[0].name: Required value"),
     ({"volumes": [{"name": "a"}, {"name": "a"}]}, 'spec.volumes[1].name: Duplicate value: "a"'),
     (
@@ -249,9 +261,6 @@ def test_specs(judge: Any, pod: Callable[..., Any], spec: Any, cause: str) -> No
 
 
 def test_bad_quantity_names_the_field_and_the_text() -> None:
-    from holdfast.api import kinds, objects
-    from holdfast.api.core.v1 import core_pb2
-
     message = core_pb2.Pod()
     message.metadata.name, message.metadata.namespace = "web", "default"
     container = message.spec.containers.add(name="c", image="i")
@@ -259,7 +268,7 @@ def test_bad_quantity_names_the_field_and_the_text() -> None:
     kind = kinds.by_resource("pods")
     objects.default(kind, message)
     found = [str(cause) for cause in objects.validate(kind, message)]
-    assert len(found) == 2, found  # the limit, and the request that follows from it
+    assert len(found) == 1, found  # the request that follows from it is not named again
     assert found[0].startswith('spec.containers[0].resources.limits[memory]: Invalid value: "1 Gi')
 
 
