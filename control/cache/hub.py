@@ -20,7 +20,7 @@ from holdfast.control.cache.entries import Entry, Update
 from holdfast.control.cache.events import Record
 from holdfast.control.cache.ring import BYTES_MAX, RECORDS_MAX, Ring
 from holdfast.control.cache.selections import (
-    EVERYTHING,
+    ANY_COMMIT,
     Lens,
     Selection,
     Topic,
@@ -112,7 +112,7 @@ class Hub:
         """One commit: into the ring, and its watchers onto the list of those to wake."""
         before = self.ring.revision
         touched = self.ring.add([*map(_record, changes, updates)])
-        touched[EVERYTHING] = None
+        touched[ANY_COMMIT] = None
         idle = not self._due
         for topic in touched:
             for watcher in self._waiting.pop(topic, ()):

@@ -15,11 +15,10 @@ from holdfast.control.cache import indexes
 from holdfast.control.cache.entries import Entry, EventType
 from holdfast.control.cache.events import Decode, Event, Record
 
-
 Topic = tuple[str, str, str]
 """A list of the ring: resource, field ("" = all of it, "namespace" or "spec.nodeName"), value."""
 
-EVERYTHING: Topic = ("", "", "")
+ANY_COMMIT: Topic = ("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +26,9 @@ class Selection:
     """namespace "" = all. An empty selector selects everything."""
 
     resource: str
-    namespace: str = ""
-    labels: LabelSelector = LabelSelector()
-    fields: FieldSelector = FieldSelector()
+    namespace: str
+    labels: LabelSelector
+    fields: FieldSelector
 
     @property
     def node(self) -> str | None:

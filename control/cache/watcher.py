@@ -16,7 +16,7 @@ from holdfast.api.errors import ApiError, Reason
 from holdfast.control.cache.entries import Entry, EventType
 from holdfast.control.cache.events import Batch, Event, Record, bookmark
 from holdfast.control.cache.fold import BYTES_MAX, EVENTS_MAX, Fold
-from holdfast.control.cache.selections import EVERYTHING, Lens, Topic
+from holdfast.control.cache.selections import ANY_COMMIT, Lens, Topic
 from holdfast.control.store.commands import Change
 from holdfast.control.store.engine import ExpiredError, StoreError
 
@@ -80,17 +80,16 @@ class Watcher:
         if self._initial is not None and not self._closed:
             return await self._initial_batch(self._initial)
         await self._reach()
-        while True:
+        while not self._closed:
             if self._cursor < self._hub.ring.revision:
                 batch = await self._gather()
                 self._cursor = batch.revision
                 if batch.events:
                     return batch
             woken = await self._wait(self._lens.topic)
-            if self._closed:
-                raise _closed()
-            if not woken and self.bookmark_due():
+            if not woken and not self._closed and self.bookmark_due():
                 return Batch((bookmark(self._cursor),), self._cursor)
+        raise _closed()
 
     async def _initial_batch(self, entries: Sequence[Entry]) -> Batch:
         """The next part of the state as it was when the watch began; the bookmark at its end."""
@@ -123,7 +122,7 @@ class Watcher:
                 )
             timer = loop.call_at(deadline, self.wake)
             try:
-                await self._wait(EVERYTHING)
+                await self._wait(ANY_COMMIT)
             finally:
                 timer.cancel()
 

@@ -193,11 +193,15 @@ class LocalEngine:
         """See Engine.history."""
         store = self._store
         self._check_floor(after)
-        if after >= store.behind.tail.base:
-            return store.behind.tail.after(after, limit)
+        tail = store.behind.tail
+        newer = tail.after(max(after, tail.base), limit)
+        if after >= tail.base:
+            return newer
         changes = await store.reader.run(image.history, after, limit)
-        self._check_floor(after)
-        return changes
+        self._check_floor(after)  # it may have been swept meanwhile
+        last = changes[-1].revision if changes else after
+        changes += [change for change in newer if change.revision > last]
+        return changes[:limit]
 
     def _check_floor(self, revision: int) -> None:
         floor = self._store.state.position.floor

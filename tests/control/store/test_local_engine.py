@@ -1,0 +1,372 @@
+"""The local engine: the suite of all engines, and what is its own: restarts, files, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.control.store import directory, image, pipeline, records, retries
+from holdfast.control.store.commands import ABSENT, Compact, Row
+from holdfast.control.store.engine import (
+    FatalStoreError,
+    StoreError,
+    UnknownOutcomeError,
+)
+from holdfast.control.store.local_engine import LocalEngine
+from tests.control.store.conformance import PODS, Conformance, Told, batch, drop, key, put
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def engine(tmp_path: Path, told: Told) -> AsyncIterator[LocalEngine]:
+    engine = LocalEngine(tmp_path / "data", cluster_id="test")
+    engine.listen(told)
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+class TestLocalEngine(Conformance):
+    """The suite."""
+
+
+async def reopened(path: Path) -> tuple[list[Row], int, Told]:
+    """Start on a directory, look, stop."""
+    engine, told = LocalEngine(path), Told()
+    engine.listen(told)
+    await engine.start()
+    found = (engine.rows(PODS), engine.revision, told)
+    await engine.stop()
+    return found
+
+
+async def crashed_copy(engine: LocalEngine, path: Path) -> Path:
+    """The files as a crash at this moment would leave them."""
+    copy = path.with_name("crashed")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(path, copy)
+    return copy
+
+
+async def test_everything_is_there_after_a_restart(engine: LocalEngine, tmp_path: Path) -> None:
+    await engine.commit(batch(put("a"), put("b"), put("c", b"")))
+    await engine.commit(batch(drop("b"), put("a", b"w")))
+    await engine.compact(2)
+    rows, revision, status = engine.rows(PODS), engine.revision, engine.status()
+    history = await engine.history(2, 100)
+    await engine.stop()
+    again = LocalEngine(tmp_path / "data", cluster_id="test")
+    told = Told()
+    again.listen(told)
+    await again.start()
+    assert (again.rows(PODS), again.revision) == (rows, revision)
+    assert again.status()._replace(term=0, database_bytes=0) == status._replace(
+        term=0, database_bytes=0
+    )
+    assert again.status().term > status.term
+    assert await again.history(2, 100) == history
+    assert [(one.key, one.value, one.created) for one in told.changes] == [
+        (row.key, row.value, row.created) for row in sorted(rows, key=lambda row: row.revision)
+    ]
+    await again.stop()
+
+
+async def test_rows_behind_are_replayed_from_the_log(engine: LocalEngine, tmp_path: Path) -> None:
+    for n in range(5):
+        await engine.commit(batch(put(f"a{n}"), commit_id=b"%016d" % n))
+        copy = await crashed_copy(engine, tmp_path / "data")
+        rows, revision, _ = await reopened(copy)
+        assert (rows, revision) == (engine.rows(PODS), engine.revision)
+
+
+async def test_a_repeat_after_a_crash_happens_once(engine: LocalEngine, tmp_path: Path) -> None:
+    commit = batch(put("a", expect=ABSENT), commit_id=b"0123456789abcdef")
+    first = await engine.commit(commit)
+    copy = await crashed_copy(engine, tmp_path / "data")
+    await asyncio.sleep(0.1)
+    later = shutil.copytree(tmp_path / "data", tmp_path / "later")
+    for path in (copy, later):
+        again = LocalEngine(path)
+        await again.start()
+        assert again.recall(commit.id) == first
+        assert await again.commit(commit) == first
+        await again.stop()
+
+
+async def test_ids_older_than_the_table_are_unknown(
+    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "RESULTS_MAX", 3)
+    monkeypatch.setattr(retries, "SPENT_MAX", 4)
+    for n in range(10):
+        await engine.commit(batch(put("a"), commit_id=b"%016d" % n))
+        await asyncio.sleep(0.03 if n % 3 == 0 else 0)
+    await engine.stop()
+    again = LocalEngine(tmp_path / "data")
+    await again.start()
+    for n in range(3, 7):
+        with pytest.raises(UnknownOutcomeError):
+            await again.commit(batch(put("a"), commit_id=b"%016d" % n))
+    revision = again.revision
+    for n in range(7, 10):
+        assert (await again.commit(batch(put("a"), commit_id=b"%016d" % n))).outcomes
+    assert again.revision == revision
+    await again.stop()
+
+
+async def test_an_id_used_for_other_writes_is_told(engine: LocalEngine) -> None:
+    await engine.commit(batch(put("a"), commit_id=b"0123456789abcdef"))
+    with pytest.raises(UnknownOutcomeError):
+        await engine.commit(batch(put("a"), put("b"), commit_id=b"0123456789abcdef"))
+
+
+async def test_compaction_leaves_state_and_drops_history(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    for n in range(600):
+        await engine.commit(batch(put("a", b"%d" % n), put(f"b{n}"), drop(f"b{n}")))
+    await engine.compact(engine.revision - 3)
+    await engine.commit(batch(put("c")))
+    await asyncio.sleep(0.3)
+    rows = engine.rows(PODS)
+    await engine.stop()
+    with sqlite3.connect(tmp_path / "data" / directory.FILE) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM changes").fetchone()
+        (logged,) = connection.execute("SELECT count(*) FROM log").fetchone()
+    connection.close()
+    assert count <= 6
+    assert logged == 0
+    assert (await reopened(tmp_path / "data"))[0] == rows
+
+
+async def test_files_are_private(engine: LocalEngine, tmp_path: Path) -> None:
+    await engine.commit(batch(put("a")))
+    data = tmp_path / "data"
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data.iterdir()}
+    assert set(modes.values()) == {0o600}, modes
+    assert "store.db-wal" in modes
+
+
+async def test_a_second_process_is_refused(engine: LocalEngine, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=f"in use by process {os.getpid()}"):
+        await LocalEngine(tmp_path / "data").start()
+    await engine.commit(batch(put("a")))
+
+
+async def test_an_empty_directory_needs_a_cluster_id(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no cluster id"):
+        await LocalEngine(tmp_path / "new").start()
+
+
+async def test_a_large_batch_lets_others_run(engine: LocalEngine) -> None:
+    worst = 0.0
+    running = True
+
+    async def watch_the_loop() -> None:
+        nonlocal worst
+        now = asyncio.get_running_loop().time
+        while running:
+            before = now()
+            await asyncio.sleep(0)
+            worst = max(worst, now() - before)
+
+    task = asyncio.create_task(watch_the_loop())
+    await engine.commit(batch(*(put(str(n), bytes(1500)) for n in range(20_000))))
+    running = False
+    await task
+    assert worst < 0.1
+
+
+# What cannot be opened: one sentence that names the file, and nothing is changed.
+
+
+async def stopped(tmp_path: Path) -> Path:
+    """A directory with three objects, one entry of them in the log only."""
+    path = tmp_path / "store"
+    engine = LocalEngine(path, cluster_id="test")
+    await engine.start()
+    await engine.commit(batch(put("a", b"A" * 3000), put("b", b"B" * 3000)))
+    await asyncio.sleep(0.1)
+    await engine.commit(batch(put("c", b"C" * 3000)))
+    copy = await crashed_copy(engine, path)
+    await engine.stop()
+    return copy
+
+
+def change(path: Path, statement: str, *values: object) -> None:
+    connection = sqlite3.connect(path / directory.FILE)
+    with connection:
+        connection.execute(statement, values)
+    connection.close()
+
+
+def content(path: Path) -> dict[str, list[object]]:
+    connection = sqlite3.connect(path / directory.FILE)
+    found = {
+        table: connection.execute(f"SELECT * FROM {table}").fetchall()
+        for table in ("meta", "log", "changes", "retries")
+    }
+    connection.close()
+    return found
+
+
+def entry_row(index: int, crc: int, term: int, data: bytes) -> tuple[object, ...]:
+    return (index, term, records.chain(crc, index, term, data), data)
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ("UPDATE log SET data = data || x'00'", "log entry 2 .* fails its checksum"),
+        ("UPDATE log SET position = position + 1", "log entry 3 does not follow entry 1"),
+        ("UPDATE changes SET value = x'41' WHERE revision = 1", "2 objects do not add up"),
+        ("UPDATE changes SET name = 'z' WHERE revision = 1", "do not add up"),
+        ("DELETE FROM changes WHERE revision = 1", "do not add up"),
+        ("UPDATE meta SET revision = revision + 1", "corrupt .its position"),
+        ("DELETE FROM meta", "corrupt .its position"),
+    ],
+)
+async def test_a_corrupt_store_is_refused(tmp_path: Path, statement: str, sentence: str) -> None:
+    path = await stopped(tmp_path)
+    change(path, statement)
+    before = content(path)
+    with pytest.raises(FatalStoreError, match=sentence) as raised:
+        await LocalEngine(path).start()
+    assert str(path / directory.FILE) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert content(path) == before
+
+
+async def test_a_log_entry_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = await stopped(tmp_path)
+    meta = content(path)["meta"][0]
+    assert isinstance(meta, tuple)
+    data = b"\x63" + records.encode([Compact(1)])[1:]
+    change(path, "DELETE FROM log")
+    row = entry_row(meta[3] + 1, meta[4], 1, data)
+    change(path, "INSERT INTO log VALUES (?, ?, ?, ?)", *row)
+    with pytest.raises(FatalStoreError, match="log entry 2 is of version 99"):
+        await LocalEngine(path).start()
+
+
+async def test_flipped_bytes_in_the_file_are_found(tmp_path: Path) -> None:
+    path = await stopped(tmp_path)
+    sqlite3.connect(path / directory.FILE).execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    file = path / directory.FILE
+    data = bytearray(file.read_bytes())
+    for letter in b"AC":  # in the row of an object, in a log entry
+        broken = bytearray(data)
+        broken[broken.index(bytes([letter]) * 1000) + 500] ^= 1
+        file.write_bytes(broken)
+        with pytest.raises(FatalStoreError, match="corrupt"):
+            await LocalEngine(path).start()
+        assert file.read_bytes() == broken
+
+
+async def test_a_torn_file_is_refused_or_whole(tmp_path: Path) -> None:
+    """The write-ahead log cut anywhere: what starts is a state that was committed."""
+    path = await stopped(tmp_path)
+    wal = path / (directory.FILE + "-wal")
+    data = wal.read_bytes()
+    seen = set()
+    for length in range(0, len(data), max(1, len(data) // 23)):
+        shutil.rmtree(tmp_path / "torn", ignore_errors=True)
+        torn = shutil.copytree(path, tmp_path / "torn")
+        (torn / wal.name).write_bytes(data[:length])
+        rows, _, _ = await reopened(torn)
+        seen.add("".join(row.key.name for row in rows))
+    assert seen <= {"", "ab", "abc"}
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda file: file.write_bytes(b"hello"), "is not a Holdfast store"),
+        (lambda file: file.write_bytes(b""), "is not a Holdfast store"),
+        (lambda file: sqlite3.connect(file).execute("CREATE TABLE t (a)").connection.close(),
+         "is not a Holdfast store"),
+        (lambda file: file.mkdir(), "Is a directory"),
+    ],
+    ids=["text", "empty", "sqlite", "folder"],
+)  # fmt: skip
+async def test_a_foreign_file_is_refused(tmp_path: Path, make: object, sentence: str) -> None:
+    file = tmp_path / directory.FILE
+    assert callable(make)
+    make(file)
+    before = file.read_bytes() if file.is_file() else b""
+    with pytest.raises(FatalStoreError, match=sentence):
+        await LocalEngine(tmp_path, cluster_id="test").start()
+    assert (file.read_bytes() if file.is_file() else b"") == before
+
+
+async def test_the_store_of_another_cluster_is_refused(tmp_path: Path) -> None:
+    path = await stopped(tmp_path)
+    before = content(path)
+    with pytest.raises(FatalStoreError, match="belongs to cluster test, not other"):
+        await LocalEngine(path, cluster_id="other").start()
+    assert content(path) == before
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = await stopped(tmp_path)
+    newer = image.SCHEMA_VERSION + 1
+    change(path, f"PRAGMA user_version = {newer}")
+    sqlite3.connect(path / directory.FILE).execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    with pytest.raises(FatalStoreError, match=f"is of version {newer}"):
+        await LocalEngine(path).start()
+
+
+async def test_a_lost_main_file_is_told(tmp_path: Path) -> None:
+    path = await stopped(tmp_path)
+    (path / directory.FILE).unlink()
+    with pytest.raises(FatalStoreError, match=r"has store.db-wal but no store.db"):
+        await LocalEngine(path, cluster_id="test").start()
+
+
+# A failure that leaves the disk unknown.
+
+
+async def test_a_listener_that_raises_ends_the_engine(engine: LocalEngine) -> None:
+    def broken(_changes: object) -> None:
+        raise RuntimeError("broken listener")
+
+    engine.listen(broken)
+    with pytest.raises(UnknownOutcomeError, match="may or may not"):
+        await engine.commit(batch(put("a")))
+    with pytest.raises(FatalStoreError, match="broken listener"):
+        await engine.until_failed()
+    with pytest.raises(StoreError):
+        await engine.commit(batch(put("b")))
+
+
+async def test_a_damaged_image_ends_the_engine(engine: LocalEngine, tmp_path: Path) -> None:
+    await engine.commit(batch(put("a")))
+    change(tmp_path / "data", "DROP TABLE log")
+    with pytest.raises(UnknownOutcomeError):
+        await engine.commit(batch(put("b")))
+    with pytest.raises(FatalStoreError, match=r"store.db failed"):
+        await engine.until_failed()
+    assert engine.row(key("b")) is None
+
+
+async def test_what_waits_at_the_stop_has_an_unknown_outcome(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "IDLE_FLUSH_S", 10.0)
+    commits = [asyncio.create_task(engine.commit(batch(put(f"a{n}")))) for n in range(5)]
+    await asyncio.sleep(0)
+    await engine.stop()
+    for answer in await asyncio.gather(*commits, return_exceptions=True):
+        assert isinstance(answer, tuple | UnknownOutcomeError)
