@@ -7,6 +7,7 @@ request id, so that one tried again at another control node happens once.
 
 from __future__ import annotations
 
+import builtins
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
@@ -263,7 +264,7 @@ class Client:
         *,
         atomic: bool = False,
         dry_run: bool = False,
-    ) -> list[Outcome]:
+    ) -> builtins.list[Outcome]:
         """Many writes in one call, one outcome each, in order; at most BATCH_WRITES_MAX."""
         request = resources_pb2.BatchRequest(
             writes=[decoding.batch_write(write) for write in writes],
@@ -282,7 +283,7 @@ class Client:
         fields: str = "",
         after: int = 0,
         latest_only: bool = False,
-    ) -> AsyncIterator[list[Event]]:
+    ) -> AsyncIterator[builtins.list[Event]]:
         """Batches of changes after a revision, a commit never split over two of them.
 
         after 0: the objects there are as ADDED, then a bookmark, then changes. Ends when the
@@ -307,7 +308,7 @@ class Client:
         finally:
             call.cancel()
 
-    async def kinds(self) -> list[resources_pb2.Kind]:
+    async def kinds(self) -> builtins.list[resources_pb2.Kind]:
         """The kinds that this control node serves."""
         reply = await self._call("Kinds", resources_pb2.KindsRequest())
         return list(reply.kinds)

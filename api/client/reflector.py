@@ -71,7 +71,7 @@ class Reflector:
             self.connected = False
             if loop.time() - started_at >= STABLE_S:
                 backoff.reset()
-            await asyncio.sleep(backoff.next_s(random.random()))
+            await asyncio.sleep(backoff.next_s(random.random()))  # noqa: S311
 
     async def _watch_once(self) -> None:
         self._listed = {} if self._revision == 0 else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from holdfast.api.errors import ApiError, Reason, already_exists, conflict, not_found
 from holdfast.control.registry.changes import stale
 from holdfast.control.registry.drafts import Draft, probe
-from holdfast.control.store.commands import Outcome, Refusal
+from holdfast.control.store.commands import Outcome, Refusal, Write
 
 ATTEMPTS_MAX = 5
 """How often a write is prepared whose object changes meanwhile, or whose drawn name or address is
@@ -21,19 +21,24 @@ _STATE_REASONS = (Reason.NOT_FOUND, Reason.CONFLICT, Reason.FORBIDDEN, Reason.AL
 _OTHERS_FAULT = (Refusal.NOT_DONE, Refusal.COMPARE)
 
 
-def repeatable(draft: Draft, *, alone: bool) -> Draft:
+def repeatable(draft: Draft, *, alone: bool, atomic: bool) -> Draft:
     """The draft in a request that has an id: settled or not, it takes part in the commit.
 
     A repeat of a request is prepared against what its first run left behind: what was a write may
     be settled now. With a probe in its place the commit keeps its shape, and the store answers
-    with the first results. alone: a lone refusal of what was sent needs no probe.
+    with the first results. alone: a lone refusal of what was sent needs no probe. atomic: a probe
+    would make the whole fail, so what is as wanted is written again.
     """
     settled = draft.settled
     if settled is None:
         return draft
     if alone and isinstance(settled, ApiError) and settled.reason not in _STATE_REASONS:
         return draft
-    draft.writes = (probe(draft.key),)
+    if atomic and draft.base is not None:
+        draft.settled = None
+        draft.writes = (Write(draft.key, draft.data, draft.base.revision),)
+    else:
+        draft.writes = (probe(draft.key),)
     return draft
 
 

@@ -11,18 +11,18 @@ from collections.abc import Iterator, Sequence
 
 from holdfast.api.errors import ApiError, Reason
 from holdfast.control.registry.intents import Intent
-from holdfast.control.registry.preparation import key_of, stands_alone
+from holdfast.control.registry.preparation import stands_alone
 from holdfast.control.store.commands import Key
 
 GROUP_INTENTS_MAX = 2000
 
 
-def groups(intents: Sequence[Intent]) -> Iterator[list[int]]:
-    """The positions of the intents of each commit, in order."""
+def groups(intents: Sequence[Intent], of: Sequence[Key]) -> Iterator[list[int]]:
+    """The positions of the intents of each commit, in order. of: the key of each intent."""
     group: list[int] = []
     keys: set[Key] = set()
     for position, intent in enumerate(intents):
-        key = key_of(intent)
+        key = of[position]
         alone = stands_alone(intent)
         if group and (alone or key in keys or len(group) >= GROUP_INTENTS_MAX):
             yield group

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from holdfast.api import codec, objects
-from holdfast.api.errors import ApiError, Reason, conflict, invalid, not_found
-from holdfast.api.kinds import Kind
 import holdfast.control.registry.metadata as metadata
 import holdfast.control.registry.removal as removal
 import holdfast.control.registry.strategies as strategies
+from holdfast.api import codec, objects
+from holdfast.api.errors import ApiError, Reason, conflict, invalid, not_found
+from holdfast.api.kinds import Kind
 from holdfast.control.registry.drafts import Draft, Situation, unchanged
 from holdfast.control.registry.intents import Intent
 from holdfast.control.registry.sizes import serialized

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.api import codec, objects
-from holdfast.api.errors import ApiError, Cause, CauseReason, Reason, invalid, not_found
-from holdfast.api.kinds import Kind
-from holdfast.api.objects import names
 import holdfast.control.registry.metadata as metadata
 import holdfast.control.registry.strategies as strategies
+from holdfast.api import codec, objects
+from holdfast.api.errors import ApiError, Reason, invalid, not_found
+from holdfast.api.kinds import Kind
+from holdfast.api.objects import names
+from holdfast.api.objects.metadata import validate as validate_metadata
 from holdfast.control.registry.drafts import Draft, Situation
 from holdfast.control.registry.intents import Intent
 from holdfast.control.registry.sizes import serialized
@@ -31,12 +32,9 @@ def create(intent: Intent, kind: Kind, situation: Situation) -> Draft:
     given = metadata.named(kind, intent, meta)
     name = given or metadata.generated(kind, meta, situation)
     metadata.clear_system_fields(meta)
-    if kind.resource == "pods":
-        _make_pod(new, kind, name, situation)
-        taken: list[Write] = []
-    else:
-        meta.name = name
-        taken = _make(new, kind, strategy, situation)
+    meta.name = name
+    make = _make_pod if kind.resource == "pods" else _make
+    taken = make(new, kind, strategy, situation)
     metadata.stamp_created(meta, kind, situation, counted=has_spec(new))
     key = Key(kind.resource, namespace, name)
     data = serialized(new, kind)
@@ -50,7 +48,7 @@ def _copied(intent: Intent, kind: Kind) -> Any:
     if intent.message.metadata.resourceVersion:
         message = "metadata.resourceVersion must not be set on objects to be created"
         raise ApiError(Reason.BAD_REQUEST, message, kind.kind, intent.message.metadata.name)
-    new: Any = kind.message()
+    new = type(intent.message)()
     new.CopyFrom(intent.message)
     return new
 
@@ -81,21 +79,21 @@ def _make(new: Any, kind: Kind, strategy: Strategy, situation: Situation) -> lis
     return taken
 
 
-def _make_pod(new: Any, kind: Kind, name: str, situation: Situation) -> None:
-    """As `_make`, once a template: what else is checked here is only the name."""
-    meta = new.metadata
-    meta.ClearField("name")
-    sent = new.SerializeToString(deterministic=True)
+def _make_pod(new: Any, kind: Kind, strategy: Strategy, situation: Situation) -> list[Write]:
+    """As `_make`, but spec and status once for all pods that are sent with the same spec."""
+    sent = new.spec.SerializeToString(deterministic=True)
     ready = situation.proven.get(sent)
     if ready is None:
-        meta.name = name
-        _make(new, kind, strategies.of(kind.resource), situation)
-        meta.ClearField("name")
-        situation.proven.put(sent, new.SerializeToString(deterministic=True))
-    else:
-        new.ParseFromString(ready)
-        broken = names.subdomain(name)
-        if broken:
-            cause = Cause(CauseReason.INVALID, "metadata.name", broken)
-            raise invalid(kind.kind, name, [cause])
-    new.metadata.name = name
+        taken = _make(new, kind, strategy, situation)
+        rest = type(new)(spec=new.spec, status=new.status)
+        situation.proven.put(sent, rest.SerializeToString())
+        return taken
+    codec.normalize(new.metadata)
+    found = objects.Findings()
+    validate_metadata(new.metadata, kind, names.subdomain, found)
+    if found:
+        raise invalid(kind.kind, new.metadata.name, found)
+    new.ClearField("spec")
+    new.ClearField("status")
+    new.MergeFromString(ready)
+    return []

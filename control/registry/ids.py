@@ -1,7 +1,7 @@
 """Random names and uids, from one injected source of randomness.
 
-Pure module: the caller brings the generator (`random.SystemRandom()` in production, a seeded
-`random.Random` in tests and in the simulation).
+Pure module: the caller brings the generator (`random.Random()`, which the system seeds, in
+production; a seeded one in tests and in the simulation). None of these is a secret.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Protocol
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Kubernetes' alphabet for generated names: no vowels, nothing that looks like another."""
-SUFFIX_LENGTH = 5
+_PAIRS = tuple(first + second for first in SUFFIX_ALPHABET for second in SUFFIX_ALPHABET)
 
 
 class Randomness(Protocol):
@@ -52,12 +52,10 @@ class Ids:
 
     def suffix(self) -> str:
         """Five characters for generateName."""
-        bits = self._source.getrandbits(40)
-        letters = []
-        for _ in range(SUFFIX_LENGTH):
-            bits, letter = divmod(bits, len(SUFFIX_ALPHABET))
-            letters.append(SUFFIX_ALPHABET[letter])
-        return "".join(letters)
+        number = self._source.getrandbits(40)
+        number, first = divmod(number, len(_PAIRS))
+        number, second = divmod(number, len(_PAIRS))
+        return _PAIRS[first] + _PAIRS[second] + SUFFIX_ALPHABET[number % len(SUFFIX_ALPHABET)]
 
     def below(self, stop: int) -> int:
         """A random number from 0 to stop - 1."""

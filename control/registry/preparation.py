@@ -5,14 +5,14 @@ The one entry into what the other pure modules of the registry decide.
 
 from __future__ import annotations
 
-from holdfast.api import kinds
-from holdfast.api.errors import ApiError, Reason
-from holdfast.api.kinds import Kind
 import holdfast.control.registry.changes as changes
 import holdfast.control.registry.creation as creation
 import holdfast.control.registry.removal as removal
 import holdfast.control.registry.strategies as strategies
 import holdfast.control.registry.subresources as subresources
+from holdfast.api import kinds
+from holdfast.api.errors import ApiError, Reason
+from holdfast.api.kinds import Kind
 from holdfast.control.registry.drafts import Draft, Situation
 from holdfast.control.registry.intents import Intent, Verb
 from holdfast.control.store.commands import Key

@@ -1,8 +1,7 @@
 """Pods of one template share one validation.
 
-A controller creates hundreds of pods that differ only in their names. The first one is
-defaulted, checked and remembered by the bytes it came with; the others start from what came out.
-Pure module.
+A controller creates hundreds of pods with the same spec. The first one is defaulted, checked and
+remembered by the bytes its spec came with; the others start from what came out. Pure module.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ TEMPLATE_BYTES_MAX = 64 << 10
 
 
 class ProvenTemplates:
-    """Least recently used templates: bytes as sent (without name) → bytes ready to be named."""
+    """The specs used last: bytes as sent → a Pod's bytes with spec and status, without metadata."""
 
     __slots__ = ("_ready",)
 
@@ -22,14 +21,14 @@ class ProvenTemplates:
         self._ready: OrderedDict[bytes, bytes] = OrderedDict()
 
     def get(self, sent: bytes) -> bytes | None:
-        """What this template becomes, None when it has not been proven."""
+        """What a pod with this spec becomes, None when it has not been proven."""
         ready = self._ready.get(sent)
         if ready is not None:
             self._ready.move_to_end(sent)
         return ready
 
     def put(self, sent: bytes, ready: bytes) -> None:
-        """Remember a template that passed every check."""
+        """Remember a spec that passed every check."""
         if len(sent) > TEMPLATE_BYTES_MAX:
             return
         self._ready[sent] = ready

@@ -42,6 +42,7 @@ class _Request:
     """What the engine commits of one call share."""
 
     intents: Sequence[Intent]
+    keys: Sequence[Key]
     situation: Situation
     term: int
     id: bytes
@@ -92,12 +93,13 @@ class Registry:
         batches.check_request(request_id, field_manager, MANAGER_CHARACTERS_MAX)
         manager = field_manager or identity.name[:MANAGER_CHARACTERS_MAX]
         situation = self._situation(request_id, manager)
-        request = _Request(intents, situation, term, request_id, dry_run, atomic)
+        keys = [key_of(intent) for intent in intents]
+        request = _Request(intents, keys, situation, term, request_id, dry_run, atomic)
         if atomic:
             return await self._commit_atomic(request)
         told: dict[int, Answer] = {}
-        for number, group in enumerate(batches.groups(intents)):
-            with self._creations_noted(intents, group):
+        for number, group in enumerate(batches.groups(intents, request.keys)):
+            with self._creations_noted(request, group):
                 await self._commit_group(number, group, request, told)
         return [told[position] for position in range(len(intents))]
 
@@ -133,10 +135,10 @@ class Registry:
         )
 
     @contextmanager
-    def _creations_noted(self, intents: Sequence[Intent], group: Sequence[int]) -> Iterator[None]:
+    def _creations_noted(self, request: _Request, group: Sequence[int]) -> Iterator[None]:
         """While something is created in a namespace, that namespace is not removed."""
-        keys = [key_of(intents[i]) for i in group if intents[i].verb is Verb.CREATE]
-        noted = Counter(key.namespace for key in keys)
+        intents, keys = request.intents, request.keys
+        noted = Counter(keys[i].namespace for i in group if intents[i].verb is Verb.CREATE)
         self._creating.update(noted)
         try:
             yield
@@ -164,16 +166,17 @@ class Registry:
 
     async def _commit_atomic(self, request: _Request) -> list[Answer]:
         everything = range(len(request.intents))
-        with self._creations_noted(request.intents, everything):
-            for attempt in range(ATTEMPTS_MAX):
+        with self._creations_noted(request, everything):
+            attempt = 0
+            while True:
                 commit_id = batches.commit_id(request.id, 0, attempt)
                 drafts, verdicts = await self._attempt(everything, request, commit_id)
                 culprit = answers.culprit(drafts, verdicts)
                 if culprit is None:
                     return [self._answer(d, v) for d, v in zip(drafts, verdicts, strict=True)]
-                if not answers.is_worth_another_try(*culprit):
-                    break
-        return [self._answer(*culprit)] * len(drafts)
+                attempt += 1
+                if attempt == ATTEMPTS_MAX or not answers.is_worth_another_try(*culprit):
+                    return [self._answer(*culprit)] * len(drafts)
 
     async def _attempt(
         self, positions: Sequence[int], request: _Request, commit_id: bytes
@@ -201,9 +204,9 @@ class Registry:
             try:
                 draft = prepare(intent, request.situation)
             except ApiError as error:
-                draft = refused(key_of(intent), error)
+                draft = refused(request.keys[position], error)
             if request.id and draft.settled is not None:
-                draft = answers.repeatable(draft, alone=alone)
+                draft = answers.repeatable(draft, alone=alone, atomic=request.atomic)
             drafts.append(draft)
 
     async def _submit(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from holdfast.api.errors import ApiError, Reason
-from holdfast.api.kinds import Kind
 import holdfast.control.registry.metadata as metadata
 import holdfast.control.registry.strategies as strategies
+from holdfast.api.errors import ApiError, Reason
+from holdfast.api.kinds import Kind
 from holdfast.control.registry.drafts import Draft, Situation, unchanged
 from holdfast.control.registry.intents import Intent, Propagation
 from holdfast.control.registry.strategies.generic import Strategy

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import holdfast.control.registry.metadata as metadata
+import holdfast.control.registry.removal as removal
+import holdfast.control.registry.strategies as strategies
 from holdfast.api import codec
 from holdfast.api.autoscaling.v1 import autoscaling_pb2
 from holdfast.api.errors import ApiError, Cause, CauseReason, Reason, conflict, invalid, not_found
 from holdfast.api.kinds import Kind
-import holdfast.control.registry.metadata as metadata
-import holdfast.control.registry.removal as removal
-import holdfast.control.registry.strategies as strategies
 from holdfast.control.registry.changes import Target
 from holdfast.control.registry.drafts import Draft, Situation, unchanged
 from holdfast.control.registry.intents import Intent

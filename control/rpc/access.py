@@ -89,27 +89,32 @@ class AccessService:
         return reply
 
     async def _join(self, request: wire.JoinRequest, host: str) -> wire.JoinReply:
-        if wait_s := self._attempts.wait_s(host, self._clock()):
-            message = f"too many failed joins: try again in {wait_s} s"
-            raise ApiError(Reason.TOO_MANY_REQUESTS, message, retry_after_s=wait_s)
+        self._check_token(request, host)
         name = request.node_name
         if not NODE_NAME.fullmatch(name):
             message = f'node_name "{name[:253]}" is not a name: write lower-case words, "worker-1"'
             raise ApiError(Reason.BAD_REQUEST, message)
-        # Made before the token is used: a request that fails uses nothing up.
-        certificate_pem = self._doors.authority.certify(of_node(name), request.csr_pem)
         if self._doors.connected(name):
             message = f'node "{name}" is connected already: give this machine another name'
             raise ApiError(Reason.CONFLICT, message, "nodes", name)
-        try:
-            await self._doors.tokens.redeem(request.token_id, request.token_secret)
-        except ApiError as error:
-            if error.reason is Reason.UNAUTHORIZED:
-                self._attempts.failed(host, self._clock())
-                _log.warning("join_refused", node=name, host=host, token_id=request.token_id[:6])
-            raise
+        certificate_pem = self._doors.authority.certify(of_node(name), request.csr_pem)
+        # Last, so that a request that fails uses nothing up.
+        await self._doors.tokens.redeem(request.token_id, request.token_secret)
         _log.info("node_joined", node=name, host=host, token_id=request.token_id)
         return self._reply(certificate_pem)
+
+    def _check_token(self, request: wire.JoinRequest, host: str) -> None:
+        """First, so that only who holds a token learns anything or costs anything."""
+        now = self._clock()
+        if wait_s := self._attempts.wait_s(host, now):
+            message = f"too many failed joins: try again in {wait_s} s"
+            raise ApiError(Reason.TOO_MANY_REQUESTS, message, retry_after_s=wait_s)
+        try:
+            self._doors.tokens.check(request.token_id, request.token_secret)
+        except ApiError:
+            self._attempts.failed(host, now)
+            _log.warning("join_refused", host=host, token_id=request.token_id[:6])
+            raise
 
     async def renew(self, request: wire.RenewRequest, identity: Identity) -> wire.JoinReply:
         """The caller's own certificate once more, for a new key."""

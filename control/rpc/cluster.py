@@ -47,7 +47,7 @@ class ClusterService:
     def handler(self) -> grpc.GenericRpcHandler:
         """The service's methods for a server."""
         status = grpc.unary_unary_rpc_method_handler(
-            unary("Cluster/Status", self._authenticate, self.status),  # type: ignore[arg-type]
+            unary("Cluster/Status", self._authenticate, self.status),
             request_deserializer=cluster_pb2.ClusterStatusRequest.FromString,
             response_serializer=cluster_pb2.ClusterStatusReply.SerializeToString,
         )
@@ -58,7 +58,8 @@ class ClusterService:
     ) -> cluster_pb2.ClusterStatusReply:
         """The figures of now; everybody who is known may ask."""
         figures = self._engine.status()
-        nodes = self._cache.list("nodes")
+        nodes = [entry.message for entry in self._cache.list("nodes")]
+        ready = sum(conditions.is_true(node.status.conditions, "Ready") for node in nodes)
         reply = cluster_pb2.ClusterStatusReply(
             cluster_id=figures.cluster_id,
             version=self._version,
@@ -68,7 +69,7 @@ class ClusterService:
             objects=figures.objects,
             database_bytes=figures.database_bytes,
             nodes=len(nodes),
-            nodes_ready=sum(conditions.is_true(entry.message.status.conditions, "Ready") for entry in nodes),
+            nodes_ready=ready,
         )
         for index, member in enumerate(self._members):
             leads = index == 0 and figures.leader

@@ -18,10 +18,10 @@ from holdfast.control.cache import Cache
 from holdfast.control.cache.hub import Hub
 from holdfast.control.registry import Registry
 from holdfast.control.rpc.doors import Authenticate, streaming, unary
-from holdfast.control.rpc.patching import Patcher
-from holdfast.control.rpc.reading import Reader
-from holdfast.control.rpc.watching import Watches
-from holdfast.control.rpc.writing import Writer
+from holdfast.control.rpc.objects.patching import Patcher
+from holdfast.control.rpc.objects.reading import Reader
+from holdfast.control.rpc.objects.watching import Watches
+from holdfast.control.rpc.objects.writing import Writer
 from holdfast.control.store.engine import Engine
 
 NAME = "holdfast.api.rpc.v1.Resources"
@@ -46,7 +46,7 @@ class ResourcesService:
         self._unary: dict[str, tuple[Any, Callable[..., Awaitable[Any]]]] = {
             "Create": (resources_pb2.CreateRequest, writer.create),
             "Get": (resources_pb2.GetRequest, reader.get),
-            "List": (resources_pb2.ListRequest, reader.list),
+            "List": (resources_pb2.ListRequest, reader.listing),
             "Update": (resources_pb2.UpdateRequest, writer.update),
             "Patch": (resources_pb2.PatchRequest, Patcher(cache, writer).patch),
             "Delete": (resources_pb2.DeleteRequest, writer.delete),
@@ -59,14 +59,14 @@ class ResourcesService:
         """The service's methods for a server."""
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             name: grpc.unary_unary_rpc_method_handler(
-                unary(f"Resources/{name}", self._authenticate, method),  # type: ignore[arg-type]
+                unary(f"Resources/{name}", self._authenticate, method),
                 request_deserializer=request.FromString,
                 response_serializer=_serialize,
             )
             for name, (request, method) in self._unary.items()
         }
         handlers["Watch"] = grpc.unary_stream_rpc_method_handler(
-            streaming("Resources/Watch", self._authenticate, self._watch),  # type: ignore[arg-type]
+            streaming("Resources/Watch", self._authenticate, self._watch),
             request_deserializer=resources_pb2.WatchRequest.FromString,
             response_serializer=None,
         )

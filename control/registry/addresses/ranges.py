@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
+_SERVICES = IPv4Network("10.96.0.0/16")
+_PODS = IPv4Network("10.244.0.0/16")
+
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
@@ -14,8 +17,8 @@ class Ranges:
     node_ports: first and last. dns_ip: the cluster DNS, never given to a Service; "" = none.
     """
 
-    services: IPv4Network = IPv4Network("10.96.0.0/16")
-    pods: IPv4Network = IPv4Network("10.244.0.0/16")
+    services: IPv4Network = _SERVICES
+    pods: IPv4Network = _PODS
     node_prefix: int = 24
     node_ports: tuple[int, int] = (30000, 32767)
     dns_ip: str = "10.96.0.10"

@@ -102,11 +102,9 @@ def _claim_ports(new: Any, old: Any, situation: Situation, owner: str) -> list[W
         return _free_ports(before, situation)
     _carry_ports(new, old)
     pool = port_pool(situation.ranges)
-    writes = []
     after = dict.fromkeys(_ports(new))
-    for number in after:
-        if number not in before:
-            writes.append(_take_named_port(new, number, situation, owner))
+    named = [number for number in after if number not in before]
+    writes = [_take_named_port(new, number, situation, owner) for number in named]
     for port in new.spec.ports:
         if not port.nodePort:
             low, high = situation.ranges.node_ports

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.control.registry.strategies import qos
 from holdfast.control.registry.drafts import Situation
 from holdfast.control.registry.intents import Intent
+from holdfast.control.registry.strategies import qos
 from holdfast.control.registry.strategies.generic import Strategy
 
 GRACE_S_DEFAULT = 30

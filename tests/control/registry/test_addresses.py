@@ -111,7 +111,7 @@ async def test_used_up_ranges_say_so(tmp_path: Path) -> None:
             await there.create("services", service("n2", type="NodePort"))
         for number in range(10):
             await there.create("services", service(f"s{number}"))
-        with pytest.raises(ApiError, match="service range 10.96.0.0/28 is taken") as refused:
+        with pytest.raises(ApiError, match=r"service range 10\.96\.0\.0/28 is taken") as refused:
             await there.create("services", service("last"))
         assert refused.value.reason is Reason.UNAVAILABLE
         await there.delete("services", "s3")

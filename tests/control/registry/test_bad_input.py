@@ -138,7 +138,9 @@ BAD: list[tuple[str, Intent, Reason, str]] = [
     ),
     (
         "too large",
-        _create(config_map(key="x" * 1_600_000), "configmaps"),
+        _create(
+            _with(pod("p"), lambda p: p.spec.containers[0].args.append("x" * 1_600_000)), "pods"
+        ),
         Reason.TOO_LARGE,
         "1.5 MiB",
     ),

@@ -120,7 +120,7 @@ async def test_preconditions(there: World) -> None:
 
 async def test_a_dry_delete_deletes_nothing(there: World) -> None:
     await there.create("configmaps", config_map())
-    await there.delete("configmaps", "settings", dry_run=True)
+    await there.one(Intent(Verb.DELETE, "configmaps", "default", "settings"), dry_run=True)
     assert there.get("configmaps", "settings") is not None
 
 

@@ -191,6 +191,23 @@ async def test_an_atomic_commit_happens_whole_or_not_at_all(there: World) -> Non
     assert there.get("configmaps", "fine") is None
 
 
+async def test_a_repeated_atomic_commit_happens_once(there: World) -> None:
+    await there.create("configmaps", config_map("old"))
+    intents = [
+        Intent(Verb.CREATE, "configmaps", "", "", config_map("new")),
+        Intent(Verb.UPDATE, "configmaps", "default", "old", config_map("old", key="2")),
+        Intent(Verb.UPDATE, "configmaps", "default", "old2", config_map("old2")),
+    ]
+    await there.create("configmaps", config_map("old2"))
+    first = await there.commit(*intents, atomic=True, request_id=b"a" * 16)
+    before = there.engine.revision
+    again = await there.commit(*intents, atomic=True, request_id=b"a" * 16)
+    assert there.engine.revision == before
+    assert [a.revision for a in first if isinstance(a, Done)] == [
+        a.revision for a in again if isinstance(a, Done)
+    ]
+
+
 async def test_a_dry_run_does_everything_but_write(there: World) -> None:
     before = there.engine.revision
     entry = await there.create("pods", pod(generate="x-"), dry_run=True)

@@ -11,11 +11,11 @@ from holdfast.api.rpc.v1 import resources_pb2
 from holdfast.control.cache import Cache
 from holdfast.control.registry import Done, Intent, Registry, Verb
 from holdfast.control.registry.preparation import key_of
-from holdfast.control.rpc import requests
 from holdfast.control.rpc.doors import allow
 from holdfast.control.rpc.limits import BATCH_WRITES_MAX
-from holdfast.control.rpc.reading import Reader, shown
-from holdfast.control.rpc.selection import Selection
+from holdfast.control.rpc.objects import requests
+from holdfast.control.rpc.objects.reading import Reader, shown
+from holdfast.control.rpc.objects.selection import Selection
 
 
 class Writer:

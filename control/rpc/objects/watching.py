@@ -9,8 +9,8 @@ from holdfast.api.errors import ApiError, Reason
 from holdfast.api.identity import Identity
 from holdfast.api.rpc.v1 import resources_pb2
 from holdfast.control.cache.hub import Hub
-from holdfast.control.rpc.reading import Reader
-from holdfast.control.rpc.selection import Selection
+from holdfast.control.rpc.objects.reading import Reader
+from holdfast.control.rpc.objects.selection import Selection
 
 ASK_AGAIN_S = 30.0
 """A watch that sends something asks this often whether its caller is still welcome."""

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from holdfast.api.errors import ApiError, Reason
-from holdfast.control.rpc import flaws
+from holdfast.control.rpc.objects import flaws
 
 
 def decode(message_type: type[Any], data: bytes) -> Any:

@@ -16,7 +16,7 @@ from holdfast.api.rpc.v1 import resources_pb2
 from holdfast.api.wire import status_bytes
 from holdfast.control.registry.intents import Intent, Propagation, Verb
 from holdfast.control.registry.metadata import revision_of
-from holdfast.control.rpc.objects import decode
+from holdfast.control.rpc.objects.decoding import decode
 
 if TYPE_CHECKING:
     from holdfast.control.registry.intents import Done

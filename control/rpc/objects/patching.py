@@ -18,8 +18,8 @@ from holdfast.api.kinds import Kind
 from holdfast.api.rpc.v1 import resources_pb2
 from holdfast.control.cache import Cache, Entry
 from holdfast.control.registry import Intent, Verb
-from holdfast.control.rpc.reading import shown
-from holdfast.control.rpc.writing import Writer
+from holdfast.control.rpc.objects.reading import shown
+from holdfast.control.rpc.objects.writing import Writer
 
 ATTEMPTS_MAX = 5
 
@@ -129,7 +129,7 @@ def _stale(kind: Kind, name: str, why: str) -> ApiError:
 
 
 def _names_revision(patch: Any) -> bool:
-    """Whether a merge or strategic patch sets metadata.resourceVersion, or a JSON patch tests it."""
+    """Whether the patch sets metadata.resourceVersion (a JSON patch: or tests it)."""
     if isinstance(patch, dict):
         metadata = patch.get("metadata")
         return isinstance(metadata, dict) and "resourceVersion" in metadata

@@ -13,8 +13,8 @@ from holdfast.api.rpc.v1 import resources_pb2
 from holdfast.control.cache import Cache, Entry
 from holdfast.control.registry.subresources import scale_of
 from holdfast.control.rpc.doors import allow
-from holdfast.control.rpc.paging import Page, page_of, token_of
-from holdfast.control.rpc.selection import Selection
+from holdfast.control.rpc.objects.paging import Page, page_of, token_of
+from holdfast.control.rpc.objects.selection import Selection
 from holdfast.control.store.commands import Key
 from holdfast.control.store.engine import Engine, ExpiredError
 
@@ -55,7 +55,7 @@ class Reader:
             object=shown(entry, request.subresource), revision=entry.revision
         )
 
-    async def list(
+    async def listing(
         self, request: resources_pb2.ListRequest, identity: Identity
     ) -> resources_pb2.ListReply:
         """Objects at one revision, whole or a page of them."""
