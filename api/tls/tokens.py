@@ -21,8 +21,6 @@ from holdfast.api.errors import ApiError, Reason
 from holdfast.api.tls import certificates
 
 PREFIX = "hf1"
-API_PORT = 6444
-"""The mutual-TLS listener's usual port."""
 JOIN_PORT = 6445
 """The token listener's usual port."""
 TOKEN_CHARACTERS_MAX = 4096

@@ -2,8 +2,8 @@
 
 Two rules: the administrators' group may do all; a node may do what its agents need and change only
 what is its own (promise I9; the rules stand in `nodes`). Everybody else may do nothing. Called by
-the services before they do anything else; a write is judged in the same slice of the event loop in
-which the registry reads the object it changes, so no other write comes between. Pure module.
+the services before they do anything else. Who is no administrator is judged by the object that is
+there; the writer then pins its uid, so a write reaches no other object of that name. Pure module.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
 from holdfast.api.identity import ADMINS, Identity
-from holdfast.control.access import nodes
+from holdfast.control.access.nodes import objection
 from holdfast.control.access.request import Request, View
 
 
@@ -45,7 +45,7 @@ def decide(identity: Identity, verb: str, resource: str, **details: Unpack[Detai
     if ADMINS in identity.groups:
         return ALLOWED
     request = Request(verb, resource, **details)
-    why = nodes.objection(identity.node, request) if identity.node else "it has no rights"
+    why = objection(identity.node, request) if identity.node else "it has no rights"
     return ALLOWED if why is None else Decision(False, _sentence(identity, request, why))
 
 

@@ -53,10 +53,9 @@ class ServerCertificate:
 
     def _issue(self) -> tuple[grpc.ServerCertificateConfiguration, float]:
         key = keys.new()
-        pem = self._authority.issue_server(
-            key.public_key(), self._names, self._authority.lifetimes.server_s
-        )
+        authority, lifetime_s = self._authority, self._authority.lifetimes.server_s
+        pem = authority.issue_server(key.public_key(), self._names, lifetime_s)
         configuration = grpc.ssl_server_certificate_configuration(
-            [(keys.to_pem(key), pem)], root_certificates=self._authority.pem
+            [(keys.to_pem(key), pem)], root_certificates=authority.pem
         )
-        return configuration, certificates.from_pem(pem).renew_at
+        return configuration, authority.clock() + lifetime_s * certificates.RENEW_SHARE

@@ -112,18 +112,26 @@ class JoinTokens:
         if outcome.refusal:
             raise ApiError(Reason.NOT_FOUND, f'there is no join token "{token_id}"')
 
+    def check(self, token_id: str, secret: str) -> tuple[TokenRow, int]:
+        """The token's row and its revision, if it is good now.
+
+        Raises ApiError (Unauthorized) with one sentence for every wrong token: whoever does not
+        hold a token learns nothing about those there are.
+        """
+        stored = self._engine.row(_key(token_id))
+        row = TokenRow.decode(stored.value) if stored else _NOBODY
+        if not row.matches(secret) or stored is None or not _good(row, self._clock()):
+            raise ApiError(Reason.UNAUTHORIZED, _INVALID)
+        return row, stored.revision
+
     async def redeem(self, token_id: str, secret: str) -> None:
-        """Count one use. Raises ApiError (Unauthorized) with one sentence for every wrong token:
-        whoever does not hold a token learns nothing about those there are."""
+        """Count one use. Raises ApiError as `check` does."""
         for _ in range(_REDEEM_TRIES_MAX):
-            stored = self._engine.row(_key(token_id))
-            row = TokenRow.decode(stored.value) if stored else _NOBODY
-            if not row.matches(secret) or stored is None or not _good(row, self._clock()):
-                raise ApiError(Reason.UNAUTHORIZED, _INVALID)
+            row, revision = self.check(token_id, secret)
             if row.uses_left == UNLIMITED:
                 return
             used = replace(row, uses_left=row.uses_left - 1)
-            outcome = await self._write(token_id, used.encode(), stored.revision)
+            outcome = await self._write(token_id, used.encode(), revision)
             if not outcome.refusal:
                 return
         raise ApiError(Reason.TOO_MANY_REQUESTS, "too many machines join at once: try again")

@@ -9,6 +9,7 @@ each side's flow control reaches the other.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ from holdfast.control.sessions.sessions import Sessions
 from holdfast.control.sessions.tickets import LIFETIME_S, TICKET_BYTES, Tickets
 
 FRAME_BYTES_MAX = 64 << 10
+BREAK_KNOWN_S = 0.05
+"""A stream that breaks is first seen as one that ended; gRPC cancels the call within 2 ms."""
 
 
 class Dialled:
@@ -29,8 +32,16 @@ class Dialled:
     def __init__(self, node: str, stream: Stream) -> None:
         self.node = node
         self._stream = stream
-        self.finished = asyncio.Event()
-        self.broken = False
+        self._finished = asyncio.Event()  # set by the client's call, `hold` waits
+        self._broken = asyncio.Event()  # set by `hold`, `read` waits
+
+    async def hold(self) -> None:
+        """Keep the dialled call until the client's call is over."""
+        try:
+            await self._finished.wait()
+        except asyncio.CancelledError:
+            self._broken.set()
+            raise
 
     async def read(self) -> wire.Frame | None:
         """The node's next frame; None when it has ended the stream in order.
@@ -38,23 +49,29 @@ class Dialled:
         Raises the node's own ApiError, or Unavailable when the stream broke off.
         """
         frame = await self._stream.read()
-        if self.broken:
-            raise ApiError(Reason.UNAVAILABLE, f'the stream from node "{self.node}" broke off')
         if not isinstance(frame, wire.Frame):
+            await self._end()
             return None
         if frame.error:
             raise errors.parse_refusal(frame.error)
         frame.ClearField("ticket")
         return frame
 
+    async def _end(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BREAK_KNOWN_S):
+                await self._broken.wait()
+        if self._broken.is_set():
+            raise ApiError(Reason.UNAVAILABLE, f'the stream from node "{self.node}" broke off')
+
     async def write(self, frame: wire.Frame) -> None:
         """Send the node a frame; waits until the node's flow control takes it."""
-        if not self.broken:
+        if not self._broken.is_set():
             await self._stream.write(frame)
 
     def finish(self) -> None:
         """The client's call is over: let the dialled call end."""
-        self.finished.set()
+        self._finished.set()
 
 
 class Streams:
@@ -104,11 +121,7 @@ class Streams:
             return
         dialled = Dialled(identity.node, stream)
         waiter.set_result(dialled)
-        try:
-            await dialled.finished.wait()
-        except asyncio.CancelledError:
-            dialled.broken = True
-            raise
+        await dialled.hold()
 
 
 def _release(waiter: asyncio.Future[Dialled]) -> None:

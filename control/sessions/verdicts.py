@@ -3,8 +3,8 @@
 A node that has been silent for its limit (2 s; longer where the dictated interval is) is lost,
 until it is heard again. When more than 30 % of the nodes (at least three) are quiet at the same
 time, it is more likely our own link that failed: judgement is suspended until fewer are, for at
-most SUSPENDED_S_MAX, and without a bound while nobody at all is heard. When our own loop stood
-still, silence is counted from its end.
+most SUSPENDED_S_MAX, and without a bound while nobody at all is heard. After a suspension, and when
+our own loop stood still, everybody has the time for another beat.
 
 A beat costs two dictionary writes. One heap of deadlines serves all nodes: an entry that comes up
 is judged by what was heard meanwhile and put back. Pure module.
@@ -120,10 +120,18 @@ class Verdicts:
             self._excuse(now)
         self._judged_at = now
         silent = self._silent(now)
+        suspended_before = self._suspended_since is not None
         if self._suspend(silent, now):
             self._held = silent
             return Judgement((), True)
         self._held = []
+        if suspended_before and self._suspended_since is None:
+            # The link is back: the next beats of those not heard yet are on their way.
+            self._excuse(now)
+            for name in silent:
+                node = self._nodes[name]
+                self._queue(name, node, node.heard_at + node.limit_s)
+            silent = []
         for name in silent:
             self._nodes[name].lost = True
         return Judgement(tuple(silent), False)
@@ -163,6 +171,6 @@ class Verdicts:
         return nobody_heard or now - self._suspended_since < SUSPENDED_S_MAX
 
     def _excuse(self, now: float) -> None:
-        """Our own loop stood still: what was sent meanwhile waits to be read."""
+        """Our own loop or link stood still: what was sent meanwhile may wait to be read."""
         for node in self._nodes.values():
             node.heard_at = max(node.heard_at, now - node.quiet_s)

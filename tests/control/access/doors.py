@@ -80,8 +80,10 @@ async def _say(_request: bytes, identity: Identity) -> bytes:
 
 def _who(opened: Open) -> grpc.GenericRpcHandler:
     method = unary("Who/Am", opened.authenticator.authenticate, _say)
-    handler = grpc.unary_unary_rpc_method_handler(method)  # type: ignore[arg-type]
-    return grpc.method_handlers_generic_handler("Who", {"Am": handler})
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "Am": grpc.unary_unary_rpc_method_handler(method)
+    }
+    return grpc.method_handlers_generic_handler("Who", handlers)
 
 
 @asynccontextmanager

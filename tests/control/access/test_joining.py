@@ -173,12 +173,15 @@ async def test_the_server_certificate_is_replaced_under_standing_connections(
     tmp_path: Path,
 ) -> None:
     clock = Clock(time.time())
-    async with open_doors(tmp_path, clock, Lifetimes(server_s=30)) as doors:
+    async with open_doors(tmp_path, clock, Lifetimes(server_s=900)) as doors:
         admin = doors.admin()
         async with channel(doors.mutual, admin) as standing:
             assert await who_on(standing)
             before = doors.certificate._configuration
-            clock.now += 3600 + 30  # its life began an hour before its issue
+            clock.now += 599
+            assert await who(doors.mutual, admin)
+            assert doors.certificate._configuration is before
+            clock.now += 1
             assert await who(doors.mutual, admin)
             assert doors.certificate._configuration is not before
             assert await who_on(standing)
