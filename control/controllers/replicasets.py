@@ -177,7 +177,7 @@ def _status(wanted: apps.ReplicaSet, counted: Replicas) -> Intent | None:
     """The write of the status, None when it is right."""
     status = apps.ReplicaSetStatus()
     status.CopyFrom(wanted.status)
-    status.replicas = counted.active
+    set_count(status, "replicas", counted.active)
     status.observedGeneration = wanted.metadata.generation
     set_count(status, "fullyLabeledReplicas", counted.labelled)
     set_count(status, "readyReplicas", counted.ready)

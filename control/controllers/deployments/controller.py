@@ -21,6 +21,7 @@ from holdfast.control.controllers.decisions import (
     Trigger,
     View,
     own_key,
+    set_count,
 )
 from holdfast.control.controllers.deployments import progress, revisions, sizes
 from holdfast.control.recorder import Note
@@ -159,7 +160,7 @@ def _resizes(rollout: Rollout, wanted: sizes.Sizes) -> list[Order]:
         changed.CopyFrom(entry.message)
         if entry is new:
             revisions.annotate(changed, deployment, wish, number)
-            changed.spec.minReadySeconds = deployment.spec.minReadySeconds
+            set_count(changed.spec, "minReadySeconds", deployment.spec.minReadySeconds)
         if before or after:
             revisions.resize(changed, wish)
         changed.spec.replicas = after
