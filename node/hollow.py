@@ -53,7 +53,8 @@ class HollowNode:
         self._timers = timers
         self._timings = timings
         self._rng = rng
-        self.writer = Writer(client, timers, Recorder(facts.name), facts.internal_ip, self._gone)
+        self.writer = Writer(timers, Recorder(facts.name), facts.internal_ip, self._gone)
+        self.writer.client = client
         self.pods = Pods(timers, self._execute, self.writer.changed)
         self.uplink = Uplink(client, facts, timers, self.writer, self.pods, self._ticket)
 
@@ -102,9 +103,7 @@ class HollowNode:
         container_id = self.machine.create(order.sandbox_id, spec, now)
         self.machine.start(container_id, now)
         image_ref = self.machine.container(container_id).image_ref
-        event = events.ContainerStarted(
-            container.name, order.attempt, container_id, image_ref, now
-        )
+        event = events.ContainerStarted(container.name, order.attempt, container_id, image_ref, now)
         self.pods.deliver(machine.uid, event)
         if order.init:
             self._exit(machine, container.name, container_id, 0)
@@ -214,9 +213,7 @@ class HollowFleet:
             timers.stop()
             await asyncio.gather(*(node.writer.stop() for node in self.nodes))
 
-    async def _live(
-        self, number: int, name: str, timers: Timers, gate: asyncio.Semaphore
-    ) -> None:
+    async def _live(self, number: int, name: str, timers: Timers, gate: asyncio.Semaphore) -> None:
         async with gate:
             client = await self._connect(number, name)
         about = facts(number, name, self._capacity, self._version)

@@ -25,25 +25,26 @@ class Pods:
     """Machines by uid. execute must not call back in: it starts something that later does."""
 
     def __init__(
-        self, timers: Timers, execute: Execute, changed: Callable[[PodMachine], None]
+        self,
+        timers: Timers,
+        execute: Execute,
+        changed: Callable[[PodMachine], None],
+        make: Callable[[core.Pod, float], PodMachine] = PodMachine,
     ) -> None:
+        """make: the machine of a pod that is told for the first time, at a time."""
         self.machines: dict[str, PodMachine] = {}
         self._timers = timers
         self._execute = execute
         self._changed = changed
+        self._make = make
         self._armed: dict[str, float] = {}
 
     def upsert(self, pod: core.Pod) -> None:
         """A pod bound to this node is as given."""
         uid = pod.metadata.uid
         if uid not in self.machines:
-            self.machines[uid] = PodMachine(pod, self._timers.now())
+            self.machines[uid] = self._make(pod, self._timers.now())
         self.deliver(uid, events.PodChanged(pod))
-
-    def adopt(self, machine: PodMachine) -> None:
-        """Take over a machine that was rebuilt from what runs here; it gets its pod as news."""
-        self.machines[machine.uid] = machine
-        self.deliver(machine.uid, events.PodChanged(machine.pod))
 
     def remove(self, uid: str) -> None:
         """A pod's object is gone from the cluster."""

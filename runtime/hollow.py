@@ -233,4 +233,3 @@ def image_id(name: str) -> str:
 def image(name: str) -> Image:
     """A hollow image."""
     return Image(image_id(name), (name,), (), 1 << 20)
-

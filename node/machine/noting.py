@@ -170,9 +170,7 @@ def _exited(state: PodState, event: events.ContainerExited, now: float, out: Out
         out.append(RemoveContainer(record.ended.id))
     started_at = event.started_at or record.started_at
     record.note_end(
-        Ended(
-            event.id, event.exit_code, event.reason, event.message, started_at, event.finished_at
-        )
+        Ended(event.id, event.exit_code, event.reason, event.message, started_at, event.finished_at)
     )
     state.dirty = True
     if state.course is not Course.LIVE or state.failure is not None:

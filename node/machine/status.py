@@ -141,8 +141,7 @@ def _closed_gate(pod: core.Pod) -> str:
     for gate in pod.spec.readinessGates:
         if gate.conditionType not in true:
             return (
-                f'the status of pod readiness gate "{gate.conditionType}" is not "True",'
-                " but False"
+                f'the status of pod readiness gate "{gate.conditionType}" is not "True", but False'
             )
     return ""
 
@@ -185,4 +184,3 @@ def _terminated(ended: Ended, state: core.ContainerStateTerminated) -> None:
 
 def _time(at: float) -> meta.Time:
     return meta.Time(seconds=int(at))
-

@@ -198,7 +198,9 @@ def _resource_value(
 ) -> str:
     if reference.containerName:
         every = (*pod.spec.containers, *pod.spec.initContainers)
-        container = next((item for item in every if item.name == reference.containerName), container)
+        container = next(
+            (item for item in every if item.name == reference.containerName), container
+        )
     bound, _, name = reference.resource.partition(".")
     resources = container.resources
     table = resources.limits if bound == "limits" else resources.requests

@@ -40,13 +40,17 @@ class Uplink:
         writer: Writer,
         pods: Pods,
         ticket: Callable[[sessions_pb2.Ticket], None],
+        stock_taken: asyncio.Event | None = None,
     ) -> None:
+        """stock_taken: set when pods may be told, because what runs here is known; None = at
+        once."""
         self.facts = facts
         self.health = node_object.Health().observe("", "", timers.now())
         self.writer = writer
         self._client = client
         self._timers = timers
         self._pods = pods
+        self._stock_taken = stock_taken
         self._say_status = asyncio.Event()
         identity = Identity(facts.name, facts.boot_id, facts.agent_version)
         self.session = Session(client, identity, self._opened, ticket)
@@ -63,7 +67,7 @@ class Uplink:
         await self._register()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.session.run())
-            group.create_task(self.watch.run())
+            group.create_task(self._watch())
             group.create_task(self._report())
 
     def observe(self, trouble: str, disk_trouble: str = "") -> None:
@@ -72,6 +76,16 @@ class Uplink:
         self.health = before.observe(trouble, disk_trouble, self._timers.now())
         if self.health != before:
             self._say_status.set()
+
+    async def _watch(self) -> None:
+        if self._stock_taken is not None:
+            await self._stock_taken.wait()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch.run())
+            await self.watch.synced.wait()
+            told = {pod.metadata.uid for pod in self.watch.objects.values()}
+            for uid in set(self._pods.machines) - told:
+                self._pods.remove(uid)
 
     def _opened(self) -> None:
         self._say_status.set()
@@ -121,9 +135,7 @@ class Uplink:
         """Create the object if need be, and write its status, in one call."""
         node = node_object.new(self.facts)
         writes = [Write(WriteVerb.CREATE, "nodes", message=node)] if create else []
-        said = core.Node(
-            status=node_object.status(self.facts, self.health, self._timers.now())
-        )
+        said = core.Node(status=node_object.status(self.facts, self.health, self._timers.now()))
         said.metadata.name = self.facts.name
         writes.append(Write(WriteVerb.UPDATE, "nodes", message=said, subresource="status"))
         *created, written = await self._client.batch(writes)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.client import Write, WriteVerb
+from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.objects import events
 from holdfast.node.machine.instructions import Record
 

@@ -38,7 +38,6 @@ class Writer:
 
     def __init__(
         self,
-        client: Client,
         timers: Timers,
         recorder: Recorder,
         host_ip: str,
@@ -46,7 +45,7 @@ class Writer:
     ) -> None:
         """gone: told the uid of a pod whose object turned out not to exist any more."""
         self.host_ip = host_ip
-        self._client = client
+        self.client: Client | None = None  # set when a control node may be reached
         self._timers = timers
         self._recorder = recorder
         self._gone = gone
@@ -122,7 +121,9 @@ class Writer:
             writes = [write for _, write in (*statuses, *deletes)]
             writes += self._recorder.take()
             if writes:
-                outcomes = await self._client.batch(writes)
+                if self.client is None:
+                    raise ApiError(Reason.UNAVAILABLE, "not connected to a control node yet")
+                outcomes = await self.client.batch(writes)
                 self._sort_out(statuses, deletes, outcomes)
         except ApiError as error:
             wait_s = self._retry.fail(self._timers.now())

@@ -58,7 +58,10 @@ def write(name: str, entries: Sequence[Entry], config: Config) -> bytes:
         "org.opencontainers.image.ref.name": name.rpartition(":")[2],
     }
     index = _json({"schemaVersion": 2, "manifests": [listed]})
-    files = [Entry("oci-layout", _json({"imageLayoutVersion": "1.0.0"})), Entry("index.json", index)]
+    files = [
+        Entry("oci-layout", _json({"imageLayoutVersion": "1.0.0"})),
+        Entry("index.json", index),
+    ]
     for blob in (layer, config_blob, manifest):
         files.append(Entry("blobs/sha256/" + _digest(blob).removeprefix("sha256:"), blob))
     return _tar(files)

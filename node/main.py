@@ -1,0 +1,263 @@
+"""Builds a node agent, or a fleet of hollow nodes, from one configuration and runs it.
+
+Joining happens once: with credentials on disk the token is not looked at any more. The
+certificate is renewed when two thirds of its life are over; the agent then goes on over new
+connections, and no pod notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import structlog
+
+from holdfast.api.client import Client, Endpoint
+from holdfast.api.client.backoff import Backoff
+from holdfast.api.errors import ApiError, Reason
+from holdfast.api.tls import certificates, credentials, joining, tokens
+from holdfast.api.tls.assertion import Asserter
+from holdfast.node.agent import host
+from holdfast.node.agent.agent import Network, NodeAgent
+from holdfast.node.agent.cgroups import Cgroups
+from holdfast.node.agent.objects import ObjectSource
+from holdfast.node.agent.tools import Tools
+from holdfast.node.hollow import HollowFleet
+from holdfast.node.specs.building import Place
+from holdfast.node.timers import Clock, Timers
+from holdfast.node.uplink.node_object import Taint
+from holdfast.runtime.cri import CriRuntime
+from holdfast.runtime.hollow import Timings
+from holdfast.runtime.interface import RuntimeFault, Version
+
+NODES_A_CONNECTION = 64
+HOLLOW_CAPACITY = {"cpu": "32", "memory": "128Gi", "ephemeral-storage": "100Gi", "pods": "250"}
+RUNTIME_WAIT_S = 5.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """What one process of node agents is told.
+
+    data: pods' directories, logs, and of hollow nodes their credentials. credentials: directory
+    shared with netproxy. join: TOKEN@HOST[:PORT], "" when the credentials are there. hollow: how
+    many hollow nodes, named name-0…; 0 = one real node. address: "" = found out. cni: containerd's
+    CNI configuration directory; None = somebody else configures the pods' network.
+    """
+
+    name: str
+    data: Path
+    credentials: Path
+    join: str = ""
+    hollow: int = 0
+    hollow_timings: Timings = Timings()
+    seed: int | None = None
+    socket: Path = Path("/run/containerd/containerd.sock")
+    address: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    capacity: Mapping[str, str] = field(default_factory=dict)
+    max_pods: int = 110
+    cluster_dns: tuple[str, ...] = ("10.96.0.10",)
+    cluster_domain: str = "cluster.local"
+    cni: Path | None = None
+    bridge: str = "holdfast0"
+    cgroup_root: str = ""
+
+
+def version() -> str:
+    """The agent's version, as Node.status shows it."""
+    try:
+        return "v" + metadata.version("holdfast")
+    except metadata.PackageNotFoundError:
+        return "v0.0.0"
+
+
+async def run(config: NodeConfig) -> None:
+    """Run until cancelled; containers run on.
+
+    Raises ApiError when it may not join, or its credentials are damaged.
+    """
+    if config.hollow:
+        await _run_hollow(config)
+    else:
+        await _run_real(config)
+
+
+async def _run_real(config: NodeConfig) -> None:
+    await asyncio.to_thread(config.data.mkdir, parents=True, exist_ok=True)
+    endpoint = await _credentials(config)
+    agent = await build(config)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(agent.run())
+        while True:
+            endpoint = await _serve_until_renewal(agent, config, endpoint)
+
+
+async def _credentials(config: NodeConfig) -> Endpoint:
+    """The node's own, joining first when there are none. Waits while nobody answers."""
+    if credentials.exist(config.credentials):
+        return credentials.load(config.credentials)
+    if not config.join:
+        raise ApiError(
+            Reason.BAD_REQUEST,
+            f"node {config.name} has no credentials in {config.credentials}:"
+            " give --join TOKEN@HOST (`holdfast token create` prints the token)",
+        )
+    endpoint = await _join(tokens.parse_target(config.join), config.name)
+    credentials.save(config.credentials, endpoint)
+    return endpoint
+
+
+async def _join(target: tokens.JoinTarget, name: str) -> Endpoint:
+    backoff = Backoff()
+    while True:
+        try:
+            return await joining.join(target, name)
+        except ApiError as error:
+            if error.reason is not Reason.UNAVAILABLE:
+                raise
+            log.warning("cannot join yet", node=name, why=error.message)
+            await asyncio.sleep(backoff.next_s(random.random()))
+
+
+async def build(config: NodeConfig) -> NodeAgent:
+    """The agent of a real node, not yet running. It waits a moment for the runtime's version."""
+    address = config.address or host.address()
+    whole = {**host.capacity(config.max_pods, config.data), **config.capacity}
+    usable = {**host.allocatable(host.capacity(config.max_pods, config.data)), **config.capacity}
+    runtime = CriRuntime(config.socket)
+    clock = Clock()
+    cgroup_root = config.cgroup_root or f"/holdfast/{config.name}"
+    place = Place(
+        node_name=config.name,
+        host_ip=address,
+        data=config.data,
+        cgroup_root=cgroup_root,
+        memory_bytes=host.memory_bytes(),
+        dns=host.resolver(config.cluster_dns, config.cluster_domain),
+    )
+    tools = Tools(runtime, place, ObjectSource(clock), Cgroups(cgroup_root), usable)
+    facts = host.facts(
+        config.name,
+        address,
+        (whole, usable),
+        dict(config.labels),
+        config.taints,
+        await _runtime_version(runtime),
+        version(),
+    )
+    plan = None
+    if config.cni is not None:
+        plan = Network(config.cni, config.bridge, config.data / "cni")
+    return NodeAgent(tools, facts, plan, Timers(clock))
+
+
+async def _runtime_version(runtime: CriRuntime) -> Version:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + RUNTIME_WAIT_S
+    while loop.time() < until:
+        try:
+            return await runtime.version()
+        except RuntimeFault:
+            await asyncio.sleep(0.1)
+    return Version("containerd", "unknown")
+
+
+async def _serve_until_renewal(
+    agent: NodeAgent, config: NodeConfig, endpoint: Endpoint
+) -> Endpoint:
+    """Serve over one certificate until it was renewed; returns the next credentials."""
+    client = Client.connect(endpoint, manager="holdfast-node")
+    serving = asyncio.create_task(agent.serve(client))
+    try:
+        renewed = await _renewed(endpoint, serving)
+        credentials.save(config.credentials, renewed)
+        return renewed
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        await client.close()
+
+
+async def _renewed(endpoint: Endpoint, serving: asyncio.Task[None] | None = None) -> Endpoint:
+    """Wait until the certificate is to be renewed, then renew it, however long that takes."""
+    clock = Clock()
+    assert endpoint.certificate_pem is not None
+    renew_at = certificates.from_pem(endpoint.certificate_pem).renew_at
+    while clock() < renew_at:
+        await asyncio.sleep(min(60.0, max(0.05, renew_at - clock())))
+        if serving is not None and serving.done():
+            serving.result()
+    backoff = Backoff(most_s=60.0)
+    while True:
+        try:
+            return await joining.renew(endpoint)
+        except ApiError as error:
+            log.warning("certificate not renewed", why=error.message)
+            await asyncio.sleep(backoff.next_s(random.random()))
+
+
+class _HollowIdentity:
+    """One hollow node's certificate and the assertions made with it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._clock = Clock()
+        self.take(endpoint)
+
+    def take(self, endpoint: Endpoint) -> None:
+        """Use these credentials from now on."""
+        assert endpoint.certificate_pem is not None
+        assert endpoint.key_pem is not None
+        self.endpoint = endpoint
+        self._asserter = Asserter(endpoint.ca_pem, endpoint.certificate_pem, endpoint.key_pem)
+
+    def header(self) -> str:
+        """What each call carries."""
+        return self._asserter.header(self._clock())
+
+    async def renew_forever(self, directory: Path) -> None:
+        """Keep the certificate fresh."""
+        while True:
+            self.take(await _renewed(self.endpoint))
+            credentials.save(directory, self.endpoint)
+
+
+async def _run_hollow(config: NodeConfig) -> None:
+    """Hollow nodes: connections to the token listener are shared, each call says whose it is."""
+    if not config.join:
+        raise ApiError(Reason.BAD_REQUEST, "hollow nodes need --join TOKEN@HOST")
+    target = tokens.parse_target(config.join)
+    count = (config.hollow + NODES_A_CONNECTION - 1) // NODES_A_CONNECTION
+    shared = [
+        Client.connect(Endpoint((target.address,), target.token.ca_pem), manager="holdfast-node")
+        for _ in range(count)
+    ]
+    rng = random.Random(config.seed)
+    capacity = {**HOLLOW_CAPACITY, **config.capacity}
+    names = [f"{config.name}-{number}" for number in range(config.hollow)]
+    try:
+        async with asyncio.TaskGroup() as group:
+
+            async def connect(number: int, name: str) -> Client:
+                directory = config.credentials / name
+                if credentials.exist(directory):
+                    endpoint = credentials.load(directory)
+                else:
+                    endpoint = await _join(target, name)
+                    credentials.save(directory, endpoint)
+                identity = _HollowIdentity(endpoint)
+                group.create_task(identity.renew_forever(directory))
+                return shared[number // NODES_A_CONNECTION].acting_as(identity.header)
+
+            fleet = HollowFleet(connect, capacity, version(), config.hollow_timings, rng)
+            group.create_task(fleet.run(names, Timers(Clock())))
+    finally:
+        for client in shared:
+            await client.close()

@@ -1,0 +1,151 @@
+"""Answer tickets: dial one stream back for each and serve logs or exec on it.
+
+The stream opens at once, also when the request cannot be served, because the refusal travels on
+it: the client must hear why and not wait for a time-out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+import structlog
+
+from holdfast.api.client import Client
+from holdfast.api.errors import ApiError, Reason, to_status
+from holdfast.api.rpc.v1 import sessions_pb2 as wire
+from holdfast.api.rpc.v1 import sessions_pb2_grpc
+from holdfast.node.agent.tools import Tools
+from holdfast.node.machine.containers import ContainerRecord, Stage
+from holdfast.node.machine.pod import PodMachine
+from holdfast.node.specs import building
+from holdfast.node.streams import exec as commands
+from holdfast.node.streams.logs import Reader, Wanted
+from holdfast.runtime.interface import RuntimeFault
+
+STREAMS_MAX = 256
+FRAME_BYTES_MAX = 64 << 10
+
+log = structlog.get_logger()
+
+
+class Dialler:
+    """Serves tickets over one client's connection."""
+
+    def __init__(self, client: Client, tools: Tools, machines: Mapping[str, PodMachine]) -> None:
+        self._client = client
+        self._tools = tools
+        self._machines = machines
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def answer(self, ticket: wire.Ticket) -> None:
+        """Begin to serve a ticket."""
+        if len(self._tasks) >= STREAMS_MAX:
+            log.warning("too many streams, a ticket is not answered", streams=len(self._tasks))
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(ticket))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """End every stream."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, ticket: wire.Ticket) -> None:
+        stub: Any = sessions_pb2_grpc.SessionsStub(self._client.channel)
+        stream = stub.Dial(metadata=self._client.metadata())
+        try:
+            await stream.write(wire.Frame(ticket=ticket.id))
+            try:
+                await self._perform(ticket, stream)
+            except ApiError as error:
+                await stream.write(wire.Frame(error=to_status(error).SerializeToString()))
+            await stream.done_writing()
+            # The call ends when the client's does; what is on its way must not be cut off.
+            while isinstance(await stream.read(), wire.Frame):
+                pass
+        except grpc.aio.AioRpcError as error:
+            log.info("stream ended", why=error.details())
+        finally:
+            stream.cancel()
+
+    async def _perform(self, ticket: wire.Ticket, stream: Any) -> None:
+        try:
+            if ticket.HasField("logs"):
+                await self._logs(ticket.logs, stream)
+            elif ticket.HasField("exec"):
+                await self._exec(ticket.exec, stream)
+            else:
+                raise ApiError(Reason.NOT_BUILT, "this node does not know such a request")
+        except RuntimeFault as fault:
+            raise commands.refusal(fault) from None
+        except OSError as error:
+            raise ApiError(Reason.INTERNAL, f"cannot read the log: {error.strerror}") from None
+
+    def _find(
+        self, request: wire.LogsRequest | wire.ExecRequest
+    ) -> tuple[PodMachine, ContainerRecord]:
+        machine = self._machines.get(request.uid)
+        if machine is None:
+            raise ApiError(Reason.NOT_FOUND, f'pod "{request.pod}" is not on this node')
+        name = request.container
+        if not name:
+            name = machine.containers[0].name
+        record = machine.find(name)
+        if record is None:
+            message = f"container {name} is not valid for pod {request.pod}"
+            raise ApiError(Reason.BAD_REQUEST, message)
+        return machine, record
+
+    async def _logs(self, request: wire.LogsRequest, stream: Any) -> None:
+        machine, record = self._find(request)
+        attempt = record.restarts
+        if request.previous:
+            attempt -= 1
+        elif record.stage is not Stage.RUNNING and record.ended is None:
+            reason = record.wait_reason or "ContainerCreating"
+            message = (
+                f'container "{record.name}" in pod "{request.pod}" is waiting to start: {reason}'
+            )
+            raise ApiError(Reason.BAD_REQUEST, message)
+        directory = self._tools.place.log_directory(machine.pod)
+        path = directory / building.log_name(record.name, max(attempt, 0))
+        wanted = Wanted(
+            tail=request.tail_lines if request.HasField("tail_lines") else None,
+            since=time.time() - request.since_s if request.HasField("since_s") else 0.0,
+            timestamps=request.timestamps,
+            limit_bytes=request.limit_bytes if request.HasField("limit_bytes") else None,
+            follow=request.follow,
+        )
+
+        def over() -> bool:
+            return record.stage is not Stage.RUNNING or record.restarts != attempt
+
+        try:
+            if attempt < 0:
+                raise FileNotFoundError(path)
+            async for piece in Reader(path, wanted, over).pieces():
+                for start in range(0, len(piece), FRAME_BYTES_MAX):
+                    data = piece[start : start + FRAME_BYTES_MAX]
+                    await stream.write(wire.Frame(channel=wire.STDOUT, data=data))
+        except FileNotFoundError:
+            if not request.previous:
+                return
+            message = (
+                f'previous terminated container "{record.name}" in pod "{request.pod}" not found'
+            )
+            raise ApiError(Reason.BAD_REQUEST, message) from None
+
+    async def _exec(self, request: wire.ExecRequest, stream: Any) -> None:
+        _, record = self._find(request)
+        if record.stage is not Stage.RUNNING:
+            message = f'container "{record.name}" of pod "{request.pod}" is not running'
+            raise ApiError(Reason.BAD_REQUEST, message)
+        await commands.serve(self._tools.runtime, record.id, request, stream)
