@@ -121,7 +121,7 @@ def ports_of(
                 protocol,
                 address,
                 port.port,
-                port.nodePort if spec.type in ("NodePort", "LoadBalancer") else 0,
+                port.nodePort if spec.type == "NodePort" else 0,
                 _targets(service, port, found),
             )
         )

@@ -108,7 +108,6 @@ def _explained(error: NetlinkError) -> str:
     return {
         17: "another program has set a route to it",
         101: "the gateway is not on a network of this machine",
-        22: "the gateway is this machine, or no gateway at all",
     }.get(error.code, str(error))
 
 
