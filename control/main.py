@@ -18,6 +18,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+import numpy
 import structlog
 
 from holdfast.api import kubeconfig, ready
@@ -102,7 +103,8 @@ class ControlNode:
         self._begin(sessions.run())
         term = self.engine.status().term
         runner = Runner(self.cache, registry, every(), time.time, recorder)
-        scheduler = SchedulerLoop(self.cache, registry, recorder, time.time)
+        rng = numpy.random.default_rng()
+        scheduler = SchedulerLoop(self.cache, registry, recorder, time.time, rng)
         for part in (recorder, runner, scheduler):
             self._begin(part.run(term))
         self._write_kubeconfig(authority)

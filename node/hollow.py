@@ -48,15 +48,30 @@ class HollowNode:
         timers: Timers,
         timings: Timings,
         rng: random.Random,
+        registered: asyncio.Event,
     ) -> None:
         self.machine = machine
         self._timers = timers
         self._timings = timings
         self._rng = rng
+        self._do: dict[type, Callable[..., None]] = {
+            instructions.MountVolumes: self._mount,
+            instructions.RunSandbox: self._run_sandbox,
+            instructions.EnsureImage: self._ensure_image,
+            instructions.StartContainer: self._start,
+            instructions.StopContainer: self._stop,
+            instructions.RunProbe: self._probe,
+            instructions.CleanPod: self._clean,
+            instructions.StopSandbox: self._stop_sandbox,
+            instructions.RemoveSandbox: self._remove_sandbox,
+            instructions.RemoveContainer: self._remove_container,
+            instructions.DeletePod: self._delete,
+            instructions.Record: self._record,
+        }
         self.writer = Writer(timers, Recorder(facts.name), facts.internal_ip, self._gone)
         self.writer.client = client
         self.pods = Pods(timers, self._execute, self.writer.changed)
-        self.uplink = Uplink(client, facts, timers, self.writer, self.pods, self._ticket)
+        self.uplink = Uplink(client, facts, timers, self.writer, self.pods, self._ticket, registered)
 
     def _gone(self, uid: str) -> None:
         self.pods.remove(uid)
@@ -65,7 +80,7 @@ class HollowNode:
         log.info("a hollow node has no logs and runs no commands", ticket=ticket.id.hex())
 
     def _execute(self, machine: PodMachine, instruction: Instruction) -> None:
-        _DO[type(instruction)](self, machine, instruction)
+        self._do[type(instruction)](machine, instruction)
 
     def _later(self, mean_s: float, call: Callable[..., None], *args: Any) -> None:
         delay_s = self._timings.draw(mean_s, self._rng)
@@ -135,13 +150,13 @@ class HollowNode:
         self.machine.remove_sandbox(machine.sandbox_id, self._timers.now())
         self.pods.deliver(machine.uid, events.PodCleaned())
 
-    def _stop_sandbox(self, machine: PodMachine, order: instructions.StopSandbox) -> None:
+    def _stop_sandbox(self, _: PodMachine, order: instructions.StopSandbox) -> None:
         self.machine.stop_sandbox(order.id, self._timers.now())
 
-    def _remove_sandbox(self, machine: PodMachine, order: instructions.RemoveSandbox) -> None:
+    def _remove_sandbox(self, _: PodMachine, order: instructions.RemoveSandbox) -> None:
         self.machine.remove_sandbox(order.id, self._timers.now())
 
-    def _remove_container(self, machine: PodMachine, order: instructions.RemoveContainer) -> None:
+    def _remove_container(self, _: PodMachine, order: instructions.RemoveContainer) -> None:
         self.machine.remove(order.id)
 
     def _delete(self, machine: PodMachine, _: instructions.DeletePod) -> None:
@@ -149,22 +164,6 @@ class HollowNode:
 
     def _record(self, machine: PodMachine, news: instructions.Record) -> None:
         self.writer.record(machine, news)
-
-
-_DO: dict[type, Callable[..., None]] = {
-    instructions.MountVolumes: HollowNode._mount,
-    instructions.RunSandbox: HollowNode._run_sandbox,
-    instructions.EnsureImage: HollowNode._ensure_image,
-    instructions.StartContainer: HollowNode._start,
-    instructions.StopContainer: HollowNode._stop,
-    instructions.RunProbe: HollowNode._probe,
-    instructions.CleanPod: HollowNode._clean,
-    instructions.StopSandbox: HollowNode._stop_sandbox,
-    instructions.RemoveSandbox: HollowNode._remove_sandbox,
-    instructions.RemoveContainer: HollowNode._remove_container,
-    instructions.DeletePod: HollowNode._delete,
-    instructions.Record: HollowNode._record,
-}
 
 
 def facts(number: int, name: str, capacity: dict[str, str], version: str) -> NodeFacts:
@@ -200,10 +199,18 @@ class HollowFleet:
         self._version = version
         self._timings = timings
         self._rng = rng
+        self._registered: list[asyncio.Event] = []
+
+    def registered(self, count: int) -> list[asyncio.Event]:
+        """An event a node, set once the cluster knows it. Ask before `run`."""
+        self._registered = [asyncio.Event() for _ in range(count)]
+        return self._registered
 
     async def run(self, names: list[str], timers: Timers) -> None:
         """Connect and live, all of them, until cancelled."""
         timers.run_on_loop()
+        if not self._registered:
+            self.registered(len(names))
         gate = asyncio.Semaphore(CONNECTING_MAX)
         try:
             async with asyncio.TaskGroup() as group:
@@ -219,6 +226,7 @@ class HollowFleet:
         about = facts(number, name, self._capacity, self._version)
         pod_addresses = addresses(FIRST_ADDRESS + number * ADDRESSES_A_NODE + 1)
         machine = HollowMachine(self._rng, pod_addresses)
-        node = HollowNode(client, about, machine, timers, self._timings, self._rng)
+        told = self._registered[number]
+        node = HollowNode(client, about, machine, timers, self._timings, self._rng, told)
         self.nodes.append(node)
         await node.uplink.run()

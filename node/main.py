@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import structlog
 
+from holdfast.api import ready
+from holdfast.api import ready
 from holdfast.api.client import Client, Endpoint
 from holdfast.api.client.backoff import Backoff
 from holdfast.api.errors import ApiError, Reason
@@ -32,6 +35,7 @@ from holdfast.node.timers import Clock, Timers
 from holdfast.node.uplink.node_object import Taint
 from holdfast.runtime.cri import CriRuntime
 from holdfast.runtime.hollow import Timings
+from holdfast.runtime.images import install
 from holdfast.runtime.interface import RuntimeFault, Version
 
 NODES_A_CONNECTION = 64
@@ -45,18 +49,18 @@ log = structlog.get_logger()
 class NodeConfig:
     """What one process of node agents is told.
 
-    data: pods' directories, logs, and of hollow nodes their credentials. credentials: directory
-    shared with netproxy. join: TOKEN@HOST[:PORT], "" when the credentials are there. hollow: how
+    directory: pods' files and logs. credentials: the directory shared with netproxy; of hollow
+    nodes, a folder a node. join: TOKEN@HOST[:PORT], "" when the credentials are there. hollow: how
     many hollow nodes, named name-0…; 0 = one real node. address: "" = found out. cni: containerd's
     CNI configuration directory; None = somebody else configures the pods' network.
     """
 
     name: str
-    data: Path
+    directory: Path
     credentials: Path
     join: str = ""
     hollow: int = 0
-    hollow_timings: Timings = Timings()
+    hollow_timings: Timings = field(default_factory=Timings)
     seed: int | None = None
     socket: Path = Path("/run/containerd/containerd.sock")
     address: str = ""
@@ -67,7 +71,7 @@ class NodeConfig:
     cluster_dns: tuple[str, ...] = ("10.96.0.10",)
     cluster_domain: str = "cluster.local"
     cni: Path | None = None
-    bridge: str = "holdfast0"
+    bridge: str = "holdfast-pods"
     cgroup_root: str = ""
 
 
@@ -91,13 +95,22 @@ async def run(config: NodeConfig) -> None:
 
 
 async def _run_real(config: NodeConfig) -> None:
-    await asyncio.to_thread(config.data.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(config.directory.mkdir, parents=True, exist_ok=True)
     endpoint = await _credentials(config)
+    ready.announce()  # the proxy of this machine shares the certificate
     agent = await build(config)
     async with asyncio.TaskGroup() as group:
         group.create_task(agent.run())
+        group.create_task(_announce([agent.registered]))
         while True:
             endpoint = await _serve_until_renewal(agent, config, endpoint)
+
+
+async def _announce(registered: Sequence[asyncio.Event]) -> None:
+    """Tell the supervisor when every node is known to the cluster."""
+    for event in registered:
+        await event.wait()
+    ready.announce()
 
 
 async def _credentials(config: NodeConfig) -> Endpoint:
@@ -130,15 +143,18 @@ async def _join(target: tokens.JoinTarget, name: str) -> Endpoint:
 async def build(config: NodeConfig) -> NodeAgent:
     """The agent of a real node, not yet running. It waits a moment for the runtime's version."""
     address = config.address or host.address()
-    whole = {**host.capacity(config.max_pods, config.data), **config.capacity}
-    usable = {**host.allocatable(host.capacity(config.max_pods, config.data)), **config.capacity}
+    whole = {**host.capacity(config.max_pods, config.directory), **config.capacity}
+    usable = {
+        **host.allocatable(host.capacity(config.max_pods, config.directory)),
+        **config.capacity,
+    }
     runtime = CriRuntime(config.socket)
     clock = Clock()
     cgroup_root = config.cgroup_root or f"/holdfast/{config.name}"
     place = Place(
         node_name=config.name,
         host_ip=address,
-        data=config.data,
+        data=config.directory,
         cgroup_root=cgroup_root,
         memory_bytes=host.memory_bytes(),
         dns=host.resolver(config.cluster_dns, config.cluster_domain),
@@ -155,8 +171,9 @@ async def build(config: NodeConfig) -> NodeAgent:
     )
     plan = None
     if config.cni is not None:
-        plan = Network(config.cni, config.bridge, config.data / "cni")
-    return NodeAgent(tools, facts, plan, Timers(clock))
+        plan = Network(config.cni, config.bridge, config.directory / "cni")
+    images = None if config.cni is None else partial(install.ensure, config.socket)
+    return NodeAgent(tools, facts, plan, Timers(clock), images)
 
 
 async def _runtime_version(runtime: CriRuntime) -> Version:
@@ -257,7 +274,9 @@ async def _run_hollow(config: NodeConfig) -> None:
                 return shared[number // NODES_A_CONNECTION].acting_as(identity.header)
 
             fleet = HollowFleet(connect, capacity, version(), config.hollow_timings, rng)
+            group.create_task(_announce(fleet.registered(len(names))))
             group.create_task(fleet.run(names, Timers(Clock())))
+            ready.announce()
     finally:
         for client in shared:
             await client.close()

@@ -14,6 +14,8 @@ from holdfast.cli.cluster.settings import Settings
 
 RESTART_DELAY_MIN_S = 0.1
 RESTART_DELAY_MAX_S = 5.0
+BRIDGE = "holdfast-pods"
+"""The bridge that a node's pods hang on: the agent's default, in the node's namespace."""
 QUIET_S = 30.0
 """A process that ran this long starts again without delay."""
 
@@ -146,7 +148,7 @@ def _hollow(settings: Settings) -> Process:
         "hollow",
         "node",
         (
-            *("--hollow", str(settings.nodes), "--dir", str(directory)),
+            *("--hollow", str(settings.nodes), "--name", "node", "--dir", str(directory)),
             *("--join-file", str(token), *_joining(settings)),
         ),
         after=("control",),

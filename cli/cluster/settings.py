@@ -55,7 +55,8 @@ class Settings:
 
     @property
     def node_names(self) -> list[str]:
-        return [f"node-{number}" for number in range(1, self.nodes + 1)]
+        first = 0 if self.hollow else 1
+        return [f"node-{number}" for number in range(first, self.nodes + first)]
 
     @property
     def logs(self) -> Path:

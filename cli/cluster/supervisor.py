@@ -30,6 +30,8 @@ LOG_BYTES_MAX = 10 << 20
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 FAILURES_AT_START_MAX = 3
+QUIET = {"GRPC_VERBOSITY": "NONE"}
+"""What goes wrong in gRPC reaches our own log as an error with a sentence."""
 TokenSource = Callable[[], Awaitable[str]]
 
 log = structlog.get_logger()
@@ -54,7 +56,7 @@ class Supervisor:
         for process in self._plan:
             self._keepers[process.name] = asyncio.create_task(self._keep(process))
         settled = asyncio.Event()  # set when all are ready or one gave up
-        waiting = asyncio.gather(*(event.wait() for event in self._ready.values()))
+        waiting = asyncio.create_task(self._all_ready())
         failed = asyncio.gather(*self._keepers.values())
         for future in (waiting, failed):
             future.add_done_callback(lambda _future: settled.set())
@@ -68,6 +70,10 @@ class Supervisor:
             waiting.cancel()
         if failed.done():
             await failed
+
+    async def _all_ready(self) -> None:
+        for event in self._ready.values():
+            await event.wait()
 
     async def run(self) -> None:
         """Keep the processes running until cancelled."""
@@ -119,7 +125,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 pass_fds=(writing,),
-                env={**os.environ, ready.VARIABLE: str(writing)},
+                env={**os.environ, **QUIET, ready.VARIABLE: str(writing)},
                 start_new_session=True,
             )
         finally:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from holdfast.api.errors import ApiError, Reason
 from holdfast.cli.cluster import network
-from holdfast.cli.cluster.plan import Process
+from holdfast.cli.cluster.plan import BRIDGE, Process
 from holdfast.cli.cluster.settings import Settings
 from holdfast.cli.cluster.supervisor import command
 
@@ -87,7 +87,7 @@ async def purge(settings: Settings) -> None:
     if settings.several:
         await run(["ip", "-force", "-batch", "-"], network.removal(settings))
     elif not settings.hollow:
-        await run(["ip", "link", "delete", "holdfast-pods"])
+        await run(["ip", "link", "delete", BRIDGE])
     for mount in reversed(_mounts_below(settings.data_dir)):
         await run(["umount", "--lazy", mount])
     for path in sorted(CGROUPS.glob("**/holdfast*"), reverse=True):

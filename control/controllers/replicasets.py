@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from holdfast.api import kinds, selectors
 from holdfast.api.apps.v1 import apps_pb2 as apps
 from holdfast.api.core.v1 import core_pb2 as core
-from holdfast.api.objects import events, owners, readiness
+from holdfast.api.objects import events, owners
 from holdfast.control.controllers import victims
 from holdfast.control.controllers.decisions import (
     NOTHING,
@@ -26,7 +26,7 @@ from holdfast.control.controllers.decisions import (
     own_key,
     set_count,
 )
-from holdfast.control.controllers.tallies import Group, Standing, Tally
+from holdfast.control.controllers.tallies import Group, Place, Standing, Tally
 from holdfast.control.recorder import Note
 from holdfast.control.registry.intents import Intent, Verb
 
@@ -85,27 +85,22 @@ class ReplicaSets:
         return Decision(orders, again_at)
 
     def _pod_changed(self, view: View, update: Update) -> Iterable[Key]:
-        self._tally.count(update)
-        keys: dict[Key, None] = {}
-        for entry in (update.old, update.new):
-            if entry is not None:
-                owner = owners.controller_of(entry.message.metadata)
-                if owner is not None and owner.kind == KIND:
-                    keys[Key(entry.key.namespace, owner.name)] = None
-        if update.new is not None and not keys:
-            return self._adopters(view, update.new)
-        return keys
+        before, after = self._tally.count(update)
+        entry = update.new or update.old
+        if before == after or entry is None:
+            return ()
+        if update.new is not None and after is not None and not after.name:
+            return (*_owner_key(entry, before), *self._adopters(view, entry))
+        return dict.fromkeys((*_owner_key(entry, before), *_owner_key(entry, after)))
 
     def _adopters(self, view: View, entry: Entry) -> list[Key]:
         """The sets whose selector matches a pod that nobody controls."""
-        pod = entry.message
+        labels = entry.message.metadata.labels
         namespace = entry.key.namespace
-        if not pod.metadata.labels or not readiness.pod_active(pod):
-            return []
         return [
             Key(namespace, other.key.name)
             for other in view.list(RESOURCE, namespace)
-            if selectors.from_message(other.message.spec.selector).matches(pod.metadata.labels)
+            if selectors.from_message(other.message.spec.selector).matches(labels)
         ]
 
     def _belonging(
@@ -144,6 +139,10 @@ class ReplicaSets:
         namespace = wanted.metadata.namespace
         chosen = victims.choose(groups, step, _pod_getter(view, namespace))
         return [_deletion(wanted, view, name) for name in chosen], step < -missing
+
+
+def _owner_key(entry: Entry, place: Place | None) -> tuple[Key, ...]:
+    return (Key(entry.key.namespace, place.name),) if place and place.name else ()
 
 
 def count(

@@ -17,6 +17,7 @@ from holdfast.api.objects import owners, readiness
 if TYPE_CHECKING:
     from holdfast.api.core.v1 import core_pb2 as core
     from holdfast.control.cache import Update
+    from holdfast.control.store.commands import Key
 
 
 class Standing(IntEnum):
@@ -46,10 +47,12 @@ class Group(NamedTuple):
 EMPTY: Mapping[Group, Mapping[str, None]] = {}
 
 
-class _Place(NamedTuple):
-    """owner: the uid of the controlling owner, or what `_nobody_in` says of an orphan."""
+class Place(NamedTuple):
+    """Where a pod is counted. owner: the uid of the controlling owner, or what `_nobody_in` says
+    of an orphan; name: the owner's, "" of an orphan."""
 
     owner: str
+    name: str
     group: Group
 
 
@@ -59,6 +62,7 @@ class Tally:
     def __init__(self, owner_kind: str) -> None:
         self._kind = owner_kind
         self._groups: dict[str, dict[Group, dict[str, None]]] = {}
+        self._places: dict[Key, Place] = {}
 
     def of(self, uid: str) -> Mapping[Group, Mapping[str, None]]:
         """The groups of an owner, each with the names of its pods, oldest in the group first."""
@@ -68,42 +72,50 @@ class Tally:
         """The active pods of a namespace that nothing controls, told apart by labels alone."""
         return self._groups.get(_nobody_in(namespace), EMPTY)
 
-    def count(self, update: Update) -> None:
-        """Take one change of a pod into account. Each change once, in order."""
-        before = self._place(update.old.message) if update.old else None
-        after = self._place(update.new.message) if update.new else None
-        entry = update.new or update.old
-        if before == after or entry is None:
-            return
+    def count(self, update: Update) -> tuple[Place | None, Place | None]:
+        """Take one change of a pod into account: each change once, in order. Returns where the
+        pod was counted and where it is now."""
+        if update.new is None:
+            before = self._places.pop(update.old.key, None) if update.old else None
+            if before is not None and update.old is not None:
+                self._leave(before, update.old.key.name)
+            return before, None
+        key = update.new.key
+        before, after = self._places.get(key), self._place(update.new.message)
+        if before == after:
+            return before, before
         if before is not None:
-            self._leave(before, entry.key.name)
-        if after is not None:
-            self._groups.setdefault(after.owner, {}).setdefault(after.group, {})[entry.key.name] = (
-                None
-            )
+            self._leave(before, key.name)
+        if after is None:
+            del self._places[key]
+        else:
+            self._places[key] = after
+            self._groups.setdefault(after.owner, {}).setdefault(after.group, {})[key.name] = None
+        return before, after
 
-    def _place(self, pod: core.Pod) -> _Place | None:
+    def _place(self, pod: core.Pod) -> Place | None:
         meta = pod.metadata
         owner = owners.controller_of(meta)
-        labels = tuple(sorted(meta.labels.items()))
         if owner is None:
             if not readiness.pod_active(pod):
                 return None
-            return _Place(_nobody_in(meta.namespace), Group(Standing.PENDING, 0, labels))
+            labels = tuple(sorted(meta.labels.items()))
+            return Place(_nobody_in(meta.namespace), "", Group(Standing.PENDING, 0, labels))
         if owner.kind != self._kind:
             return None
+        labels = tuple(sorted(meta.labels.items()))
         now = standing(pod)
         since = ready_since(pod) if now is Standing.READY else 0
-        return _Place(owner.uid, Group(now, since, labels))
+        return Place(owner.uid, owner.name, Group(now, since, labels))
 
-    def _leave(self, place: _Place, name: str) -> None:
-        groups = self._groups.get(place.owner, {})
-        members = groups.get(place.group, {})
-        members.pop(name, None)
+    def _leave(self, place: Place, name: str) -> None:
+        groups = self._groups[place.owner]
+        members = groups[place.group]
+        del members[name]
         if not members:
-            groups.pop(place.group, None)
+            del groups[place.group]
         if not groups:
-            self._groups.pop(place.owner, None)
+            del self._groups[place.owner]
 
 
 def _nobody_in(namespace: str) -> str:

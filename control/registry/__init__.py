@@ -8,8 +8,18 @@ before, in `access`; nothing here knows of gRPC.
 
 from holdfast.control.registry.addresses.ranges import Ranges
 from holdfast.control.registry.bootstrap import bootstrap
-from holdfast.control.registry.ids import Ids
+from holdfast.control.registry.ids import Derived, Ids
 from holdfast.control.registry.intents import Done, Intent, Propagation, Verb
 from holdfast.control.registry.registry import Registry
 
-__all__ = ["Done", "Ids", "Intent", "Propagation", "Ranges", "Registry", "Verb", "bootstrap"]
+__all__ = [
+    "Derived",
+    "Done",
+    "Ids",
+    "Intent",
+    "Propagation",
+    "Ranges",
+    "Registry",
+    "Verb",
+    "bootstrap",
+]

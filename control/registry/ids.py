@@ -6,6 +6,7 @@ production; a seeded one in tests and in the simulation). None of these is a sec
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -22,11 +23,29 @@ class Randomness(Protocol):
     def randrange(self, stop: int, /) -> int: ...
 
 
+class Derived:
+    """Randomness drawn from a request's id: a chain of hashes, the same at each repeat."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, seed: bytes) -> None:
+        self._state = seed
+
+    def getrandbits(self, k: int, /) -> int:
+        """k random bits, at most 256."""
+        self._state = hashlib.blake2b(self._state, digest_size=32).digest()
+        return int.from_bytes(self._state, "big") >> (256 - k)
+
+    def randrange(self, stop: int, /) -> int:
+        """A number from 0 to stop - 1; stop far below 2^128."""
+        return self.getrandbits(128) % stop
+
+
 class Ids:
     """Draws uids, name suffixes and numbers.
 
-    derive: makes the generator of one request from its id, so that a repeated request draws the
-    same names again and is recognised as the same write.
+    derive: makes the generator of one request from its id (`Derived`), so that a repeated request
+    draws the same names again and is recognised as the same write.
     """
 
     __slots__ = ("_derive", "_source")

@@ -10,9 +10,7 @@ of times) when that turns out old.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from holdfast.api.errors import ApiError, Reason, conflict
@@ -68,7 +66,7 @@ class Registry:
         self._ids = ids
         self._proven = ProvenTemplates()
         self._reserved: set[Key] = set()
-        self._creating: Counter[str] = Counter()
+        self._creating: dict[str, int] = {}  # namespace → groups of writes that create in it
 
     async def commit(
         self,
@@ -99,8 +97,11 @@ class Registry:
             return await self._commit_atomic(request)
         told: dict[int, Answer] = {}
         for number, group in enumerate(batches.groups(intents, request.keys)):
-            with self._creations_noted(request, group):
+            noted = self._note_creations(request, group)
+            try:
                 await self._commit_group(number, group, request, told)
+            finally:
+                self._forget_creations(noted)
         return [told[position] for position in range(len(intents))]
 
     def has(self, intent: Intent) -> bool:
@@ -131,19 +132,22 @@ class Registry:
             ranges=self.ranges,
             proven=self._proven,
             reserved=self._reserved,
-            creating=lambda namespace: self._creating[namespace] > 0,
+            creating=self._creating.__contains__,
         )
 
-    @contextmanager
-    def _creations_noted(self, request: _Request, group: Sequence[int]) -> Iterator[None]:
+    def _note_creations(self, request: _Request, group: Sequence[int]) -> list[str]:
         """While something is created in a namespace, that namespace is not removed."""
         intents, keys = request.intents, request.keys
-        noted = Counter(keys[i].namespace for i in group if intents[i].verb is Verb.CREATE)
-        self._creating.update(noted)
-        try:
-            yield
-        finally:
-            self._creating -= noted
+        noted = {keys[i].namespace: None for i in group if intents[i].verb is Verb.CREATE}
+        for namespace in noted:
+            self._creating[namespace] = self._creating.get(namespace, 0) + 1
+        return list(noted)
+
+    def _forget_creations(self, noted: list[str]) -> None:
+        for namespace in noted:
+            self._creating[namespace] -= 1
+            if not self._creating[namespace]:
+                del self._creating[namespace]
 
     async def _commit_group(
         self, number: int, group: list[int], request: _Request, told: dict[int, Answer]
@@ -166,17 +170,23 @@ class Registry:
 
     async def _commit_atomic(self, request: _Request) -> list[Answer]:
         everything = range(len(request.intents))
-        with self._creations_noted(request, everything):
-            attempt = 0
-            while True:
-                commit_id = batches.commit_id(request.id, 0, attempt)
-                drafts, verdicts = await self._attempt(everything, request, commit_id)
-                culprit = answers.culprit(drafts, verdicts)
-                if culprit is None:
-                    return [self._answer(d, v) for d, v in zip(drafts, verdicts, strict=True)]
-                attempt += 1
-                if attempt == ATTEMPTS_MAX or not answers.is_worth_another_try(*culprit):
-                    return [self._answer(*culprit)] * len(drafts)
+        noted = self._note_creations(request, everything)
+        try:
+            return await self._try_atomic(everything, request)
+        finally:
+            self._forget_creations(noted)
+
+    async def _try_atomic(self, everything: Sequence[int], request: _Request) -> list[Answer]:
+        attempt = 0
+        while True:
+            commit_id = batches.commit_id(request.id, 0, attempt)
+            drafts, verdicts = await self._attempt(everything, request, commit_id)
+            culprit = answers.culprit(drafts, verdicts)
+            if culprit is None:
+                return [self._answer(d, v) for d, v in zip(drafts, verdicts, strict=True)]
+            attempt += 1
+            if attempt == ATTEMPTS_MAX or not answers.is_worth_another_try(*culprit):
+                return [self._answer(*culprit)] * len(drafts)
 
     async def _attempt(
         self, positions: Sequence[int], request: _Request, commit_id: bytes

@@ -7,7 +7,7 @@ pod that runs already is adopted and never started twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,13 +55,21 @@ class NodeAgent:
     """One real node. `run` with a client; it may be run again with another one."""
 
     def __init__(
-        self, tools: Tools, facts: NodeFacts, network_plan: Network | None, timers: Timers
+        self,
+        tools: Tools,
+        facts: NodeFacts,
+        network_plan: Network | None,
+        timers: Timers,
+        images: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        """network_plan: None = pods' network is configured by somebody else."""
+        """network_plan: None = pods' network is configured by somebody else. images: imports
+        those that ship with Holdfast into the runtime."""
         self._tools = tools
         self._facts = facts
         self._network = network_plan
         self._timers = timers
+        self._images = images
+        self.registered = asyncio.Event()  # set once the cluster knows the node
         self._recorder = Recorder(facts.name)
         self._stock: dict[str, tuple[list[Sandbox], list[Container]]] = {}
         self._stock_taken = asyncio.Event()
@@ -102,6 +110,7 @@ class NodeAgent:
             self.writer,
             self.pods,
             dialler.answer,
+            self.registered,
             self._stock_taken,
         )
         self._observe()
@@ -136,9 +145,14 @@ class NodeAgent:
         while not self._stock_taken.is_set():
             try:
                 await self._list_runtime()
+                if self._images is not None:
+                    await self._images()
                 self._stock_taken.set()
             except RuntimeFault as fault:
                 self._runtime_trouble(f"container runtime is down: {fault.message}")
+            except (RuntimeError, OSError, ValueError) as error:
+                self._runtime_trouble(f"images that pods need are not there: {error}")
+            if not self._stock_taken.is_set():
                 await asyncio.sleep(STOCK_AGAIN_S)
         await self.watcher.run()
 

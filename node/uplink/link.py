@@ -40,9 +40,10 @@ class Uplink:
         writer: Writer,
         pods: Pods,
         ticket: Callable[[sessions_pb2.Ticket], None],
+        registered: asyncio.Event,
         stock_taken: asyncio.Event | None = None,
     ) -> None:
-        """stock_taken: set when pods may be told, because what runs here is known; None = at
+        """registered: set here once the cluster knows the node. stock_taken: set when pods may be told, because what runs here is known; None = at
         once."""
         self.facts = facts
         self.health = node_object.Health().observe("", "", timers.now())
@@ -50,6 +51,7 @@ class Uplink:
         self._client = client
         self._timers = timers
         self._pods = pods
+        self._registered = registered
         self._stock_taken = stock_taken
         self._say_status = asyncio.Event()
         identity = Identity(facts.name, facts.boot_id, facts.agent_version)
@@ -65,6 +67,7 @@ class Uplink:
     async def run(self) -> None:
         """Register, then hold session and watch until cancelled."""
         await self._register()
+        self._registered.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.session.run())
             group.create_task(self._watch())

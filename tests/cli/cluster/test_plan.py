@@ -73,10 +73,10 @@ def test_settings_survive_their_file(tmp_path: Path) -> None:
     assert module.load(tmp_path) == settings
 
 
-def test_a_later_up_keeps_what_is_not_said(tmp_path: Path) -> None:
-    kept = Settings(tmp_path, nodes=3, port=7000)
-    assert module.merged(kept, tmp_path, None, None, None) == kept
-    assert module.merged(kept, tmp_path, None, 4, None).nodes == 4
+def test_a_later_up_keeps_what_is_not_said() -> None:
+    kept = Settings(DATA, nodes=3, port=7000)
+    assert module.merged(kept, DATA, None, None, None) == kept
+    assert module.merged(kept, DATA, None, 4, None).nodes == 4
 
 
 @pytest.mark.parametrize(
