@@ -27,7 +27,6 @@ import yaml
 
 from holdfast.api.client.endpoint import Endpoint
 from holdfast.api.errors import ApiError, Reason
-from holdfast.api.tls.credentials import write_private
 
 NAME = "holdfast"
 """Our cluster, user and context."""
@@ -302,6 +301,9 @@ def _files(config: Config) -> str:
 
 
 def _write(path: Path, tree: Mapping[str, Any]) -> None:
+    # Imported here: who only reads (every command) need not load a cryptography library.
+    from holdfast.api.tls.credentials import write_private
+
     path = path.resolve()  # a link stays a link
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(path, yaml.dump(dict(tree), Dumper=yaml.CSafeDumper, sort_keys=False).encode())

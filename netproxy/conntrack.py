@@ -9,6 +9,7 @@ runs `conntrack -D`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -95,5 +96,6 @@ async def _run(command: tuple[str, ...]) -> None:
         await process.wait()
     finally:
         if process.returncode is None:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             await process.wait()

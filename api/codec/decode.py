@@ -55,11 +55,15 @@ def from_json(
 
 def _fill(
     message: Any, tree: Any, rows: dict[str, Row], place: Place | None, causes: list[Cause]
-) -> None:
-    """Set the fields of `message` that `tree` has; rows: those of its type."""
+) -> bool:
+    """Set the fields of `message` that `tree` has; rows: those of its type.
+
+    Returns whether a field was surely set, and so the message is present in its parent.
+    """
     if type(tree) is not dict:
         faults.wrong_type("object", tree, place, causes)
-        return
+        return False
+    is_set = False
     for key, value in tree.items():
         row = rows.get(key)
         if row is None:
@@ -73,10 +77,12 @@ def _fill(
         elif type(value) is plain and (value or keeps_empty):
             try:
                 setattr(message, name, value)
+                is_set = True
             except ValueError:
                 faults.wrong_value(faults.why_refused(value), (place, key), causes)
         elif type(value) is not plain:
             faults.wrong_type(_WORDS[plain], value, (place, key), causes)
+    return is_set
 
 
 @cache  # one table a message type of the schema
@@ -120,11 +126,15 @@ def _pass_over(_message: Any, value: Any, place: Place, causes: list[Cause]) -> 
 def _inline(name: str, row: Row) -> Setter:
     """Set through the inline message `name`, as its own row of that key says."""
     inner = row[3]
-    if inner is None:
-        return lambda message, value, place, causes: _fill(
-            getattr(message, name), {place[1]: value}, {cast(str, place[1]): row}, place[0], causes
-        )
-    return lambda message, value, place, causes: inner(getattr(message, name), value, place, causes)
+
+    def put(message: Any, value: Any, place: Place, causes: list[Cause]) -> None:
+        child, key = getattr(message, name), cast(str, place[1])
+        if inner is not None:
+            inner(child, value, place, causes)
+        else:
+            _fill(child, {key: value}, {key: row}, place[0], causes)
+
+    return put
 
 
 def _message(field: Field) -> Setter:
@@ -137,9 +147,8 @@ def _message(field: Field) -> Setter:
         if rows is None:
             rows = _rows(descriptor)
         child = getattr(message, name)
-        if pointer:
+        if not _fill(child, value, rows, place, causes) and pointer:
             child.SetInParent()
-        _fill(child, value, rows, place, causes)
 
     return put
 

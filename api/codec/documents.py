@@ -316,7 +316,7 @@ def _end_of_blank(text: str, at: int) -> int:
 def _depth(tree: Any) -> int:
     """How deep lists and objects are nested in a tree, level by level."""
     depth, level = 0, [tree]
-    while level := [item for item in level if isinstance(item, dict | list) and item]:
+    while level := [item for item in level if isinstance(item, dict | list)]:
         depth += 1
         level = [
             child for item in level for child in (item.values() if isinstance(item, dict) else item)

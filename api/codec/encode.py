@@ -115,9 +115,7 @@ def _plain_message(owner: str, field: Field) -> list[str]:
 def _many(owner: str, field: Field) -> list[str]:
     out = f"out[{field.json!r}] ="
     if field.many is Many.MAP:
-        value = "dict(sorted(v.items()))"
-        if field.form in (Form.MESSAGE, Form.BYTES):
-            value = f"{{k: {_value(field, 'x')} for k, x in sorted(v.items(), key=first)}}"
+        value = f"{{k: {_value(field, 'v[k]')} for k in sorted(v)}}"
     elif field.form in (Form.MESSAGE, Form.BYTES):
         value = f"[{_value(field, 'x')} for x in v]"
     else:
@@ -142,10 +140,3 @@ def _get(owner: str, field: Field) -> str:
 def _empty(field: Field) -> Any:
     assert field.message is not None
     return _function(field.message)(GetMessageClass(field.message)())
-
-
-def _first(pair: tuple[str, Any]) -> str:
-    return pair[0]
-
-
-_SCOPE["first"] = _first

@@ -155,10 +155,10 @@ def _set_order(
 
 def _check_order(patched: list[Any], items: list[Any], key: str, path: str) -> None:
     """The patch's own elements must stand in the order it asks for."""
-    todo = iter(items)
+    rest = iter(items)
     for item in patched:
         if not _is_directed(item) and not any(
-            order.is_same_item(other, item, key) for other in todo
+            order.is_same_item(other, item, key) for other in rest
         ):
             raise refused(path, "it does not name the patch's elements in their order")
 

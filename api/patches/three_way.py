@@ -155,8 +155,8 @@ def _find(items: list[Any], item: Any, key: str) -> list[Any]:
 
 def _is_in_order(modified: list[Any], current: list[Any], key: str) -> bool:
     """Whether the elements of `modified` stand in `current` in the same order."""
-    todo = iter(current)
-    return all(any(order.is_same_item(now, item, key) for now in todo) for item in modified)
+    rest = iter(current)
+    return all(any(order.is_same_item(other, item, key) for other in rest) for item in modified)
 
 
 def _has_twins(items: list[Any], key: str) -> bool:

@@ -8,6 +8,7 @@ left are taken over without a gap.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from holdfast.netproxy.filters import Applied
@@ -36,7 +37,8 @@ class IptablesFilter:
 
     async def apply(self, wanted: Forwarding) -> Applied:
         """Make the rules equal to what is wanted; nothing is run when they are."""
-        return await self._move_to(chains.wanted(wanted))
+        # In a thread: thousands of new services take a while, and DNS answers meanwhile.
+        return await self._move_to(await asyncio.to_thread(chains.wanted, wanted))
 
     def forget(self) -> None:
         """Ask the kernel before the next step."""
@@ -61,4 +63,7 @@ class IptablesFilter:
         )
 
     async def _look(self) -> Tables:
-        return {table: text.present(await self._tool.save(table), table) for table in TABLES}
+        saved = {table: await self._tool.save(table) for table in TABLES}
+        return {
+            table: await asyncio.to_thread(text.present, saved[table], table) for table in TABLES
+        }

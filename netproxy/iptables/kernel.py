@@ -7,6 +7,8 @@ the same tables.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 
 from holdfast.netproxy.filters import FilterError
 
@@ -28,27 +30,37 @@ class KernelTool:
         await self._run(command, transaction)
 
     async def _run(self, command: list[str], stdin: str) -> str:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-        except FileNotFoundError:
-            raise FilterError(f"{command[0]} is not installed (package iptables)") from None
-        try:
-            async with asyncio.timeout(RUN_TIMEOUT_S):
-                output, errors = await process.communicate(stdin.encode())
-        except TimeoutError:
-            raise FilterError(f"{command[0]} gave no answer in {RUN_TIMEOUT_S:.0f} s") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        # A file in memory, not a pipe: the command may end before it has read everything.
+        with os.fdopen(os.memfd_create("rules"), "w+b") as rules:
+            rules.write(stdin.encode())
+            rules.seek(0)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=rules,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                )
+            except FileNotFoundError:
+                raise FilterError(f"{command[0]} is not installed (package iptables)") from None
+        output, errors = await _ended(process, command[0])
         if process.returncode:
             raise FilterError(f"{command[0]} failed: {_explained(errors.decode(), stdin)}")
         return output.decode()
+
+
+async def _ended(process: asyncio.subprocess.Process, command: str) -> tuple[bytes, bytes]:
+    """What it wrote until its end; one that does not end in time is killed."""
+    try:
+        async with asyncio.timeout(RUN_TIMEOUT_S):
+            return await process.communicate()
+    except TimeoutError:
+        raise FilterError(f"{command} gave no answer in {RUN_TIMEOUT_S:.0f} s") from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
 
 def _explained(errors: str, stdin: str) -> str:

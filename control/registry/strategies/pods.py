@@ -27,6 +27,13 @@ class PodStrategy(Strategy):
         if not new.spec.serviceAccountName:
             new.spec.serviceAccountName = "default"
 
+    def before_update(self, new: Any, old: Any) -> None:
+        """What the system filled in stays, so that a manifest applies again."""
+        super().before_update(new, old)
+        for field in ("serviceAccountName", "nodeName"):
+            if not getattr(new.spec, field) and getattr(old.spec, field):
+                setattr(new.spec, field, getattr(old.spec, field))
+
     def grace_s(self, intent: Intent, old: Any) -> int:
         if not old.spec.nodeName or old.status.phase in FINISHED:
             return 0

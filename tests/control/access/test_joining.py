@@ -142,6 +142,15 @@ async def test_an_expired_certificate_is_refused_on_a_connection_that_stands(
     assert "has expired" in error.message
 
 
+async def test_an_expired_certificate_does_not_get_a_connection(doors: Open) -> None:
+    now = doors.clock.now
+    doors.clock.now = now - 2 * 86400
+    endpoint = await _joined(doors)
+    doors.clock.now = now
+    error = await refused(who(doors.mutual, endpoint))
+    assert error.reason is Reason.UNAVAILABLE
+
+
 async def test_certificates_of_another_cluster_are_refused_with_a_clear_word(
     doors: Open, tmp_path: Path
 ) -> None:

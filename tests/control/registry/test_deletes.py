@@ -147,12 +147,12 @@ async def test_a_namespace_ends_in_two_steps(there: World) -> None:
 async def test_a_namespace_is_not_removed_under_a_create(there: World) -> None:
     await there.create("namespaces", namespace())
     await there.delete("namespaces", "team", "")
-    there.registry._creating["team"] += 1
+    there.registry._creating["team"] = 1
     final = there.copy("namespaces", "team", "")
     del final.spec.finalizers[:]
     with pytest.raises(ApiError, match="just being created"):
         await there.update("namespaces", final, "finalize")
-    there.registry._creating["team"] -= 1
+    del there.registry._creating["team"]
     await there.update("namespaces", final, "finalize")
     assert there.get("namespaces", "team", "") is None
 
@@ -186,7 +186,9 @@ async def test_binding(there: World) -> None:
     assert [(c.type, c.status) for c in after.status.conditions] == [("PodScheduled", "True")]
     with pytest.raises(ApiError, match='already bound to node "n1"'):
         await there.one(bind("n1"))
-    await there.create("pods", pod("q"))
+    before = there.engine.revision
+    await there.update("pods", pod("p"))
+    assert there.engine.revision == before, "the manifest it came from applies again"
     waiting = pod("r")
     waiting.metadata.finalizers.append("example.com/wait")
     await there.create("pods", waiting)

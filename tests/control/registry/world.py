@@ -15,6 +15,7 @@ from holdfast.api.errors import ApiError
 from holdfast.api.identity import ADMINS, Identity
 from holdfast.control.cache import Cache, Entry
 from holdfast.control.registry import Done, Ids, Intent, Ranges, Registry, Verb, bootstrap
+from holdfast.control.registry.ids import Derived
 from holdfast.control.store.local_engine import LocalEngine
 
 ADMIN = Identity("admin", (ADMINS,))
@@ -33,7 +34,7 @@ class World:
     ranges: Ranges = field(default_factory=Ranges)
 
     def __post_init__(self) -> None:
-        ids = Ids(random.Random(self.seed), random.Random)
+        ids = Ids(random.Random(self.seed), Derived)
         self.registry = Registry(self.engine, self.cache, lambda: self.now, ids, self.ranges)
 
     async def commit(self, *intents: Intent, **options: Any) -> list[Done | ApiError]:

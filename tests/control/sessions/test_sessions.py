@@ -11,6 +11,7 @@ from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.errors import Reason
 from holdfast.api.objects import conditions
 from holdfast.api.rpc.v1 import sessions_pb2 as wire
+from holdfast.control.sessions import verdicts
 from holdfast.control.sessions.effects import REASON, UNREACHABLE
 from tests.control.sessions.conftest import Control, hello, refusal, until
 
@@ -78,7 +79,10 @@ async def test_a_revoked_node_loses_its_session_at_once(control: Control) -> Non
         assert (await refusal(call)).reason is Reason.UNAUTHORIZED
 
 
-async def test_a_silent_node_is_marked_and_a_returning_one_unmarked(control: Control) -> None:
+async def test_a_silent_node_is_marked_and_a_returning_one_unmarked(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "SILENT_S", 1.25)
     await control.create("nodes", _node("n1"))
     async with control.agent("n1") as stub:
         call = await _open(stub, "n1")
@@ -86,7 +90,7 @@ async def test_a_silent_node_is_marked_and_a_returning_one_unmarked(control: Con
         silent_since = loop.time()
         error = await refusal(call)
         assert error.reason is Reason.UNAVAILABLE
-        assert 1.9 <= loop.time() - silent_since < 3
+        assert 1.2 <= loop.time() - silent_since < 2.5
         await until(lambda: len(control.node("n1").spec.taints) == 2)
         await until(lambda: len(control.node("n1").status.conditions) > 0)
         assert {taint.key for taint in control.node("n1").spec.taints} == {UNREACHABLE}

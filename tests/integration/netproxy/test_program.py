@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import dns.message
 import pytest
 
+from holdfast.api import ready
 from holdfast.netproxy import snapshot
 from holdfast.netproxy.picture import ENDPOINT_SLICES, NODES, SERVICES
 from holdfast.netproxy.routes import kernel
@@ -58,10 +60,22 @@ class Program:
         enter = ["nsenter", f"--net=/run/netns/{self._lab.name('n1')}"]
         return [*enter, sys.executable, "-m", "holdfast.netproxy", *self._flags, *more]
 
-    def start(self, until: Iterable[str] = ("rules applied", "dns serves")) -> list[str]:
-        """Start it; returns when it has said all of these, with every event it said."""
-        self.process = subprocess.Popen(self.command(), stderr=subprocess.PIPE, text=True)
-        return self.said(until)
+    def start(self, *, wait: bool = True) -> None:
+        """Start it; returns when it has announced that it serves, as to its supervisor."""
+        reading, writing = os.pipe()
+        self.process = subprocess.Popen(
+            self.command(),
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=[writing],
+            env={**os.environ, ready.VARIABLE: str(writing)},
+        )
+        os.close(writing)
+        try:
+            if wait:
+                assert os.read(reading, 1) == b"1", "it ended"
+        finally:
+            os.close(reading)
 
     def said(self, until: Iterable[str]) -> list[str]:
         assert self.process and self.process.stderr
@@ -117,7 +131,7 @@ async def test_services_and_dns_go_on_without_a_control_plane(lab: Lab, program:
             assert said == set(PODS)
         assert program.end(signal.SIGKILL) == -signal.SIGKILL
         assert (await lab.ask("a", SERVICE, 80))[0] in PODS
-        program.start(until=["dns serves"])
+        program.start()
         assert (await lookup(lab, "b", "web.default.svc.cluster.local")).answer
         assert program.end(signal.SIGTERM) == 0
         said = {(await lab.ask("n1", SERVICE, 80))[0] for _ in range(30)}
@@ -177,7 +191,8 @@ async def test_routes_leave_foreign_ones_alone(lab: Lab) -> None:
 def test_dns_of_a_busy_address_is_tried_again(lab: Lab, program: Program) -> None:
     with lab.socket("n1", 2) as busy:
         busy.bind(("0.0.0.0", 53))
-        program.start(until=["dns cannot listen", "rules applied"])
+        program.start(wait=False)
+        program.said(["dns cannot listen", "rules applied"])
     begun = time.monotonic()
     program.said(["dns serves"])
     assert time.monotonic() - begun < 6

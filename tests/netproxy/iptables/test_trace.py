@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.netproxy.forwarding import Forwarding, ports_of
+from holdfast.netproxy.forwarding import Forwarding, ServicePort, ports_of
 from holdfast.netproxy.iptables import chains
 from holdfast.netproxy.iptables.trace import Packet, Verdict, trace
 from tests.netproxy.builders import SITE, endpoints, service
@@ -118,7 +118,7 @@ async def test_a_late_packet_out_of_place_is_dropped() -> None:
 )
 def test_only_ready_endpoints_evenly_at_any_size(counts: list[int], source: str) -> None:
     """I6, over services with any number of endpoints."""
-    ports = []
+    ports: list[ServicePort] = []
     for number, count in enumerate(counts):
         name, address = f"s{number}", f"10.96.{number * 20}.{number + 1}"
         ready = endpoints(name, *(f"10.244.{number}.{host + 1}" for host in range(count)))
