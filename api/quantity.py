@@ -73,16 +73,6 @@ def canonical(text: str) -> str:
     return _print(value, form)
 
 
-def from_milli(value: int) -> str:
-    """The canonical decimal text of `value` thousandths: 1500 is "1500m", 2000 is "2"."""
-    return _print(Fraction(value, 1000), _Format.DECIMAL)
-
-
-def from_bytes(value: int) -> str:
-    """The canonical binary text of `value` bytes: 1048576 is "1Mi"."""
-    return _print(Fraction(value), _Format.BINARY)
-
-
 @lru_cache(maxsize=CACHED)
 def _read(text: str) -> tuple[Fraction, _Format]:
     match = _FORM.fullmatch(text) if len(text) <= LENGTH_MAX else None

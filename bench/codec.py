@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import timeit
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bench.figures import emit
@@ -207,10 +208,10 @@ def main() -> None:
         assert not causes, causes
         copy = core.Pod.FromString(pod.SerializeToString())
         cases: dict[str, Callable[[], object]] = {
-            "to_json": lambda copy=copy: codec.to_json(copy),
-            "to_json_bytes": lambda copy=copy: codec.to_json_bytes(copy),
-            "from_json": lambda tree=tree: codec.from_json(core.Pod, tree),
-            "normalize": lambda copy=copy: codec.normalize(copy),
+            "to_json": partial(codec.to_json, copy),
+            "to_json_bytes": partial(codec.to_json_bytes, copy),
+            "from_json": partial(codec.from_json, core.Pod, tree),
+            "normalize": partial(codec.normalize, copy),
         }
         for name, call in cases.items():
             emit(f"codec.{size}_{name}_us", _microseconds(call), "us")

@@ -88,8 +88,3 @@ def test_canonical_forms(text: str, wanted: str) -> None:
 def test_what_is_no_quantity(text: str) -> None:
     with pytest.raises(QuantityError):
         quantity.parse(text)
-
-
-def test_texts_from_integers() -> None:
-    assert [quantity.from_milli(n) for n in (0, 100, 1500, 2000)] == ["0", "100m", "1500m", "2"]
-    assert [quantity.from_bytes(n) for n in (0, 512, 1024, 3 << 30)] == ["0", "512", "1Ki", "3Gi"]
