@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from holdfast.control.store.commands import Commit, Compact, Outcome, Result, size
@@ -40,13 +41,12 @@ class Queue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, waiting: list[Waiting]) -> None:
+    def add(self, waiting: Waiting) -> None:
         """Raises StoreError when too much waits already (a lone commit may be any size)."""
-        writes = self._writes + sum(one.writes for one in waiting)
-        total = self._bytes + sum(one.bytes for one in waiting)
+        writes, total = self._writes + waiting.writes, self._bytes + waiting.bytes
         if self._waiting and (writes > WAITING_WRITES_MAX or total > WAITING_BYTES_MAX):
             raise StoreError(f"{self._writes} writes wait for the disk already: try again later")
-        self._waiting += waiting
+        self._waiting.append(waiting)
         self._writes, self._bytes = writes, total
 
     def take(self) -> list[Waiting]:
@@ -65,25 +65,26 @@ class Queue:
         return group
 
 
-def split(commit: Commit) -> list[tuple[Commit, int]]:
-    """A batch as parts within PART_WRITES_MAX and PART_BYTES_MAX, each with its bytes.
+def split(commit: Commit) -> Iterator[tuple[Commit, int, int]]:
+    """A batch as parts within PART_WRITES_MAX and PART_BYTES_MAX, each with its number of writes
+    and bytes; any other commit as it is.
 
     A part's id is the commit's with the part's number behind it: a repeated batch is cut at the
     same places, so each part is answered or tried for itself.
     """
-    sizes = [size(write) for write in commit.writes]
-    whole = sum(sizes) + 64
-    if commit.atomic or (len(sizes) <= PART_WRITES_MAX and whole <= PART_BYTES_MAX):
-        return [(commit, whole)]
-    parts: list[tuple[Commit, int]] = []
-    start = total = 0
-    for at, one in enumerate(sizes):
+    sizes = [size(write) for write in commit.writes[: PART_WRITES_MAX + 1]]
+    if commit.atomic or (len(sizes) <= PART_WRITES_MAX and sum(sizes) <= PART_BYTES_MAX):
+        yield commit, len(commit.writes), sum(sizes) + 64
+        return
+    start = total = number = 0
+    for at, write in enumerate(commit.writes):
+        one = size(write)
         if at > start and (at - start == PART_WRITES_MAX or total + one > PART_BYTES_MAX):
-            parts.append((_part(commit, len(parts), start, at), total))
-            start, total = at, 0
+            yield _part(commit, number, start, at), at - start, total
+            start, total, number = at, 0, number + 1
         total += one
-    parts.append((_part(commit, len(parts), start, len(sizes)), total))
-    return parts
+    end = len(commit.writes)
+    yield _part(commit, number, start, end), end - start, total
 
 
 def _part(commit: Commit, number: int, start: int, end: int) -> Commit:

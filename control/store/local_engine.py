@@ -145,14 +145,11 @@ class LocalEngine:
         """See Engine.commit. Large batches are split (`groups.split`)."""
         if flaw(commit):
             return Result(tuple(refused(commit, Refusal.LIMIT)), self.revision)
-        parts = split(commit)
-        return join(
-            await self._running().submit((one, len(one.writes), size) for one, size in parts)
-        )
+        return join(await self._running().add_all(split(commit)))
 
     async def compact(self, floor: int) -> None:
         """See Engine.compact."""
-        await self._running().submit([(Compact(floor), 0, 64)])
+        await self._running().add(Compact(floor), 0, 64)
 
     def recall(self, commit_id: bytes) -> Result | None:
         """The first result of a commit id, None when it is new: for a caller that judges a

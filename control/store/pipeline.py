@@ -9,6 +9,8 @@ error its owner cancels the other; whoever still waits is told that the outcome 
 from __future__ import annotations
 
 import asyncio
+from asyncio import Future
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from holdfast.control.store import image, records
@@ -25,6 +27,8 @@ FULL_RETRY_S = 1.0
 """On a full disk they are tried again this often; a new commit tries at once."""
 SLICE_S = 0.004
 """The applier lets others run after this long."""
+PARTS_AT_ONCE = 16
+"""Parts of one batch that wait at the same time."""
 SPENT = "this commit id is too old: what came of its commit is no longer known"
 
 
@@ -46,27 +50,38 @@ class Pipeline:
         self._durable: asyncio.Queue[tuple[Entry, list[Waiting]] | None] = asyncio.Queue(1)
         self._refusal: StoreError | None = None
 
-    async def submit(self, commands: Iterable[tuple[Command, int, int]]) -> list[Result]:
-        """Commands with their number of writes and bytes; their results when all are applied.
+    def add(self, command: Command, writes: int, size: int) -> Future[Result]:
+        """Queue a command of so many writes and bytes. Raises StoreError: it did not happen."""
+        if self._refusal:
+            raise self._refusal
+        waiting = Waiting(command, writes, size, asyncio.get_running_loop().create_future())
+        self._queue.add(waiting)
+        self._wake.set()
+        return waiting.done
+
+    async def add_all(self, parts: Iterable[tuple[Command, int, int]]) -> list[Result]:
+        """Queue commands in order, PARTS_AT_ONCE at a time; their results when all are applied.
 
         Raises StoreError when none happened, UnknownOutcomeError when some may have.
         """
-        if self._refusal:
-            raise self._refusal
-        new = asyncio.get_running_loop().create_future
-        waiting = [Waiting(command, writes, size, new()) for command, writes, size in commands]
-        self._queue.add(waiting)
-        self._wake.set()
-        if len(waiting) == 1:
-            return [await waiting[0].done]
-        answers: list[Result | BaseException]
-        answers = await asyncio.gather(*(one.done for one in waiting), return_exceptions=True)
-        errors = [answer for answer in answers if isinstance(answer, BaseException)]
-        if errors:
-            if len(errors) == len(answers):
-                raise errors[0]
-            raise UnknownOutcomeError(f"a part of the batch was done; then: {errors[0]}")
-        return [answer for answer in answers if isinstance(answer, Result)]
+        results: list[Result] = []
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for part in parts:
+                waiting.append(self.add(*part))
+                if len(waiting) == PARTS_AT_ONCE:
+                    results.append(await waiting.popleft())
+            while waiting:
+                results.append(await waiting.popleft())
+        except StoreError as error:
+            rest = await asyncio.gather(*waiting, return_exceptions=True)
+            if results or any(isinstance(one, Result) for one in rest):
+                raise UnknownOutcomeError(f"a part of the batch was done; then: {error}") from error
+            raise
+        finally:
+            for one in waiting:
+                one.cancel()  # the caller is gone; the commands are not taken back
+        return results
 
     def refuse(self, why: StoreError) -> None:
         """Take nothing more: what waits and what comes is told why. `write` ends soon."""
