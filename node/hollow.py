@@ -71,7 +71,9 @@ class HollowNode:
         self.writer = Writer(timers, Recorder(facts.name), facts.internal_ip, self._gone)
         self.writer.client = client
         self.pods = Pods(timers, self._execute, self.writer.changed)
-        self.uplink = Uplink(client, facts, timers, self.writer, self.pods, self._ticket, registered)
+        self.uplink = Uplink(
+            client, facts, timers, self.writer, self.pods, self._ticket, registered
+        )
 
     def _gone(self, uid: str) -> None:
         self.pods.remove(uid)

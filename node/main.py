@@ -18,7 +18,6 @@ from pathlib import Path
 import structlog
 
 from holdfast.api import ready
-from holdfast.api import ready
 from holdfast.api.client import Client, Endpoint
 from holdfast.api.client.backoff import Backoff
 from holdfast.api.errors import ApiError, Reason
@@ -137,7 +136,7 @@ async def _join(target: tokens.JoinTarget, name: str) -> Endpoint:
             if error.reason is not Reason.UNAVAILABLE:
                 raise
             log.warning("cannot join yet", node=name, why=error.message)
-            await asyncio.sleep(backoff.next_s(random.random()))
+            await asyncio.sleep(backoff.next_s(random.random()))  # noqa: S311
 
 
 async def build(config: NodeConfig) -> NodeAgent:
@@ -218,7 +217,7 @@ async def _renewed(endpoint: Endpoint, serving: asyncio.Task[None] | None = None
             return await joining.renew(endpoint)
         except ApiError as error:
             log.warning("certificate not renewed", why=error.message)
-            await asyncio.sleep(backoff.next_s(random.random()))
+            await asyncio.sleep(backoff.next_s(random.random()))  # noqa: S311
 
 
 class _HollowIdentity:
@@ -256,7 +255,7 @@ async def _run_hollow(config: NodeConfig) -> None:
         Client.connect(Endpoint((target.address,), target.token.ca_pem), manager="holdfast-node")
         for _ in range(count)
     ]
-    rng = random.Random(config.seed)
+    rng = random.Random(config.seed)  # noqa: S311
     capacity = {**HOLLOW_CAPACITY, **config.capacity}
     names = [f"{config.name}-{number}" for number in range(config.hollow)]
     try:

@@ -8,7 +8,6 @@ Several on one machine are kept apart by root, state, CNI directories and runc's
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,7 @@ from holdfast.runtime.interface import RuntimeFault
 
 PAUSE_IMAGE = "localhost/holdfast-pause:1"
 SOCKET_BYTES_MAX = 107  # sun_path of a Unix socket, less its closing zero
+IMPORT_TIMEOUT_S = 60.0
 _CAP_SYS_RESOURCE = 24
 _CNI_BIN_DIRS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 
@@ -155,18 +155,17 @@ async def wait_ready(socket: Path, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     last = "the socket is not there"
     while time.monotonic() < deadline:
-        if socket.exists():
-            runtime = CriRuntime(socket)
-            try:
-                conditions = await runtime.conditions()
-            except RuntimeFault as fault:
-                last = fault.message
-            else:
-                if all(found.ok for found in conditions if found.type == "RuntimeReady"):
-                    return
-                last = "; ".join(f"{found.type}: {found.message}" for found in conditions)
-            finally:
-                await runtime.close()
+        runtime = CriRuntime(socket)
+        try:
+            conditions = await runtime.conditions()
+        except RuntimeFault as fault:
+            last = fault.message
+        else:
+            if all(found.ok for found in conditions if found.type == "RuntimeReady"):
+                return
+            last = "; ".join(f"{found.type}: {found.message}" for found in conditions)
+        finally:
+            await runtime.close()
         await asyncio.sleep(0.05)
     raise TimeoutError(f"containerd is not ready on {socket} after {timeout_s:g} s: {last}")
 
@@ -176,24 +175,10 @@ async def import_image(socket: Path, archive: Path) -> None:
 
     Raises RuntimeError with ctr's last line when it is refused.
     """
-    process = await asyncio.create_subprocess_exec(
-        "ctr",
-        "--address",
-        str(socket),
-        "--namespace",
-        "k8s.io",
-        "images",
-        "import",
-        str(archive),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
+    argv = ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images", "import"]
+    done = await asyncio.to_thread(
+        subprocess.run, [*argv, str(archive)], capture_output=True, timeout=IMPORT_TIMEOUT_S
     )
-    try:
-        _, stderr = await process.communicate()
-    except asyncio.CancelledError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        raise
-    if process.returncode != 0:
-        last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    if done.returncode != 0:
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise RuntimeError(f"ctr could not import {archive.name}: {last}")

@@ -37,6 +37,8 @@ from holdfast.runtime.interface import (
 
 _Reply = TypeVar("_Reply")
 
+_TaskEvent = tasks_pb2.TaskStart | tasks_pb2.TaskExit | tasks_pb2.TaskOOM
+
 CALL_TIMEOUT_S = 30.0
 SANDBOX_TIMEOUT_S = 120.0  # it waits for the CNI plugins
 PULL_TIMEOUT_S = 900.0
@@ -54,7 +56,7 @@ _FAULTS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: Fault.TIMEOUT,
     grpc.StatusCode.UNIMPLEMENTED: Fault.NOT_SUPPORTED,
 }
-_TOPICS = {
+_TOPICS: dict[str, tuple[EventKind, type[_TaskEvent]]] = {
     "/tasks/start": (EventKind.STARTED, tasks_pb2.TaskStart),
     "/tasks/exit": (EventKind.EXITED, tasks_pb2.TaskExit),
     "/tasks/oom": (EventKind.OOM, tasks_pb2.TaskOOM),
@@ -68,7 +70,7 @@ class CriRuntime:
     def __init__(self, socket: Path) -> None:
         """socket: containerd's address, shorter than 108 bytes. Connects on first use."""
         self._socket = socket
-        self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(f"unix:{socket.absolute()}", options=_OPTIONS)
         self._runtime = cri_pb2_grpc.RuntimeServiceStub(self._channel)
         self._images = cri_pb2_grpc.ImageServiceStub(self._channel)
         self._events = events_pb2_grpc.EventsStub(self._channel)
@@ -254,7 +256,8 @@ def _event(envelope: events_pb2.Envelope) -> RuntimeEvent | None:
     """The event in containerd's envelope; None for the exit of an exec'd process."""
     kind, message_type = _TOPICS[envelope.topic]
     # The Any's type_url is containerd's short name, so it is parsed by topic, not unpacked.
-    body = message_type.FromString(envelope.event.value)
+    body = message_type()
+    body.ParseFromString(envelope.event.value)
     at = envelope.timestamp.seconds + envelope.timestamp.nanos / 1e9
     if isinstance(body, tasks_pb2.TaskExit):
         if body.id != body.container_id:

@@ -8,11 +8,14 @@ that this machine lacks is left out.
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 from holdfast.node.specs.limits import PERIOD_US, PodLimits
 
 MOUNT = Path("/sys/fs/cgroup")
+_REMOVE_TRIES = 10
+_REMOVE_AGAIN_S = 0.02
 
 
 class Cgroups:
@@ -32,12 +35,21 @@ class Cgroups:
             self._prepare_v1(path, limits)
 
     def remove(self, uid: str) -> None:
-        """Remove the group of a pod, and what the runtime left empty in it."""
-        self._remove(f"{self._root}/pod{uid}")
+        """Remove the group of a pod, and what the runtime left empty in it.
 
-    def remove_all(self) -> None:
-        """Remove the root, when no pod is left in it."""
-        self._remove(self._root)
+        The kernel keeps a group for a moment after its last process: blocks for up to 0.2 s.
+        """
+        for _ in range(_REMOVE_TRIES):
+            if self._remove(f"{self._root}/pod{uid}"):
+                return
+            time.sleep(_REMOVE_AGAIN_S)
+
+    def sweep(self, uids: set[str]) -> None:
+        """Remove the groups of all pods but these."""
+        for hierarchy in self._hierarchies():
+            for group in (hierarchy / self._root).glob("pod*"):
+                if group.name.removeprefix("pod") not in uids:
+                    self._remove(f"{self._root}/{group.name}")
 
     def _hierarchies(self) -> list[Path]:
         if self.version == 2:
@@ -75,15 +87,19 @@ class Cgroups:
         memory = str(limits.memory_limit_bytes) if limits.memory_limit_bytes else "max"
         _write(group / "memory.max", memory)
 
-    def _remove(self, path: str) -> None:
+    def _remove(self, path: str) -> bool:
+        """Remove a group from every hierarchy; whether it is gone from all."""
+        gone = True
         for hierarchy in self._hierarchies():
             group = hierarchy / path
-            if not path or not group.is_dir():
+            if not group.is_dir():
                 continue
             below = [item for item in group.rglob("*") if item.is_dir()]
             for item in [*sorted(below, key=lambda found: -len(found.parts)), group]:
                 with contextlib.suppress(OSError):
                     item.rmdir()
+            gone = gone and not group.exists()
+        return gone
 
 
 def weight(shares: int) -> int:

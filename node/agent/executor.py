@@ -51,7 +51,7 @@ class Executor:
         self._replay = replay
         self._images = Images(tools.runtime)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._gates = {
+        self._gates: dict[type, asyncio.Semaphore] = {
             instructions.RunSandbox: asyncio.Semaphore(SANDBOXES_MAX),
             instructions.StartContainer: asyncio.Semaphore(STARTS_MAX),
             instructions.StopContainer: asyncio.Semaphore(STOPS_MAX),
@@ -90,7 +90,7 @@ class Executor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _perform(self, machine: PodMachine, instruction: Instruction) -> None:
-        gate = self._gates.get(type(instruction))  # type: ignore[arg-type]  # a subset of them
+        gate = self._gates.get(type(instruction))
         if gate is None:
             event = await self._do[type(instruction)](machine, instruction)
         else:
@@ -148,7 +148,7 @@ class Executor:
 
     async def _clean(self, machine: PodMachine, _: instructions.CleanPod) -> Event:
         try:
-            await sandboxes.clean(self._tools, machine.pod)
+            await sandboxes.clean(self._tools, machine.uid)
         except (RuntimeFault, OSError) as error:
             return events.CleanFailed(f"error killing pod: {error}")
         return events.PodCleaned()

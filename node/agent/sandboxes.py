@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 
 from holdfast.api.core.v1 import core_pb2 as core
@@ -38,22 +37,27 @@ async def remove(tools: Tools, sandbox_id: str) -> None:
     await tools.runtime.remove_sandbox(sandbox_id)
 
 
-async def clean(tools: Tools, pod: core.Pod) -> None:
-    """Remove every sandbox and container of a pod, its volumes, logs and control group.
+async def clean(tools: Tools, uid: str) -> None:
+    """Remove everything of a pod: sandboxes with containers, volumes, logs, control group.
 
     Raises RuntimeFault, OSError. Nothing there is fine.
     """
-    uid = pod.metadata.uid
-    await clean_runtime(tools, uid)
-    await mounting.unmount(tools.place.pod_directory(uid))
-    with contextlib.suppress(FileNotFoundError):
-        await asyncio.to_thread(shutil.rmtree, tools.place.log_directory(pod))
-
-
-async def clean_runtime(tools: Tools, uid: str) -> None:
-    """Remove every sandbox and container with this uid, and its control group."""
     for sandbox in await tools.runtime.list_sandboxes():
         if sandbox.uid == uid:
             await remove(tools, sandbox.id)
     tools.owners.forget_pod(uid)
+    await asyncio.to_thread(_remove_files, tools, uid)
     await asyncio.to_thread(tools.cgroups.remove, uid)
+
+
+def leftovers(tools: Tools) -> set[str]:
+    """The uids of pods that have a directory here."""
+    directory = tools.place.data / "pods"
+    return {path.name for path in directory.iterdir()} if directory.is_dir() else set()
+
+
+def _remove_files(tools: Tools, uid: str) -> None:
+    # Logs first: the pod's own directory is what `leftovers` finds.
+    for logs in (tools.place.data / "logs").glob(f"*_{uid}"):
+        shutil.rmtree(logs)
+    mounting.unmount(tools.place.pod_directory(uid))

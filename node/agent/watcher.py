@@ -122,8 +122,8 @@ class Watcher:
             try:
                 await self.look_over()
                 self._trouble("")
-            except RuntimeFault as fault:
-                log.warning("could not look over the runtime", why=fault.message)
+            except (RuntimeFault, OSError) as error:
+                log.warning("could not look over the runtime", why=str(error))
             await asyncio.sleep(LOOK_OVER_S)
 
     async def look_over(self) -> None:
@@ -142,7 +142,9 @@ class Watcher:
                 if record.stage is Stage.RUNNING and not running.get(record.id, False):
                     await self._ask(record.id, Owner(machine.uid, record.name))
         if self._settled():
-            for uid in {found.uid for found in known.values()} - set(self._machines):
-                if uid:
-                    log.info("removing what belongs to no pod", uid=uid)
-                    await sandboxes.clean_runtime(self._tools, uid)
+            found = {sandbox.uid for sandbox in known.values()}
+            found |= await asyncio.to_thread(sandboxes.leftovers, self._tools)
+            for uid in found - set(self._machines):
+                log.info("removing what belongs to no pod", uid=uid)
+                await sandboxes.clean(self._tools, uid)
+            await asyncio.to_thread(self._tools.cgroups.sweep, set(self._machines))

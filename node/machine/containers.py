@@ -34,8 +34,13 @@ class Ended(NamedTuple):
     exit_code: int
     reason: str
     message: str
-    started_at: float
+    started_at: float  # 0.0 = it never ran
     finished_at: float
+
+    @property
+    def ran_s(self) -> float:
+        """How long it ran."""
+        return self.finished_at - self.started_at if self.started_at else 0.0
 
 
 class ContainerRecord:

@@ -34,7 +34,7 @@ def after_end(record: ContainerRecord, pod: core.Pod, now: float) -> str:
         record.wait_reason = record.wait_message = ""
         return ""
     record.attempt += 1
-    delay_s = crash_delay(record.crash_delay_s, ended.finished_at - ended.started_at)
+    delay_s = crash_delay(record.crash_delay_s, ended.ran_s)
     record.crash_delay_s = delay_s
     if delay_s == 0.0:
         record.wait("", "", now)

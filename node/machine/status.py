@@ -177,9 +177,12 @@ def _terminated(ended: Ended, state: core.ContainerStateTerminated) -> None:
     state.reason = ended.reason
     if ended.message:
         state.message = ended.message
-    state.startedAt.seconds = int(ended.started_at)
-    state.finishedAt.seconds = int(ended.finished_at)
-    state.containerID = "containerd://" + ended.id
+    if ended.started_at:
+        state.startedAt.seconds = int(ended.started_at)
+    if ended.finished_at:
+        state.finishedAt.seconds = int(ended.finished_at)
+    if ended.id:
+        state.containerID = "containerd://" + ended.id
 
 
 def _time(at: float) -> meta.Time:

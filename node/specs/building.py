@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.node.machine.containers import fingerprint
@@ -143,21 +144,13 @@ def _mounts(
 def _security(pod: core.Pod, wanted: core.Container, image: Image) -> Security:
     own, shared = wanted.securityContext, pod.spec.securityContext
 
-    def chosen(name: str) -> int | None:
-        for context in (own, shared):
-            if context.HasField(name):
-                value = getattr(context, name)
-                assert isinstance(value, int)
-                return value
-        return None
-
-    user = chosen("runAsUser")
-    if bool(chosen("runAsNonRoot")):
+    user = _of_either(pod, wanted, "runAsUser")
+    if _of_either(pod, wanted, "runAsNonRoot"):
         _refuse_root(wanted, user, image)
     escalation = own.HasField("allowPrivilegeEscalation") and not own.allowPrivilegeEscalation
     return Security(
         user=user,
-        group=chosen("runAsGroup"),
+        group=_of_either(pod, wanted, "runAsGroup"),
         supplemental_groups=tuple(shared.supplementalGroups),
         privileged=own.privileged,
         readonly_rootfs=own.readOnlyRootFilesystem,
@@ -165,6 +158,19 @@ def _security(pod: core.Pod, wanted: core.Container, image: Image) -> Security:
         capabilities_add=tuple(own.capabilities.add),
         capabilities_drop=tuple(own.capabilities.drop),
     )
+
+
+def _of_either(
+    pod: core.Pod,
+    wanted: core.Container,
+    name: Literal["runAsUser", "runAsGroup", "runAsNonRoot"],
+) -> int | None:
+    """A field of the container's security context, or else of the pod's; None = of neither."""
+    if wanted.securityContext.HasField(name):
+        return int(getattr(wanted.securityContext, name))
+    if pod.spec.securityContext.HasField(name):
+        return int(getattr(pod.spec.securityContext, name))
+    return None
 
 
 def _refuse_root(wanted: core.Container, user: int | None, image: Image) -> None:

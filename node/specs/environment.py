@@ -46,7 +46,7 @@ def resolve(pod: core.Pod, container: core.Container, around: Surroundings) -> d
     links = service_variables(pod, around.services)
     found: dict[str, str] = {}
     for source in container.envFrom:
-        found.update(_from_source(pod, source, around))
+        found.update(_from_source(source, around))
     for variable in container.env:
         if variable.HasField("valueFrom"):
             value = _value_from(pod, container, variable, around)
@@ -92,9 +92,7 @@ def needs(pod: core.Pod, container: core.Container) -> tuple[set[str], set[str]]
     return config_maps, secrets
 
 
-def _from_source(
-    pod: core.Pod, source: core.EnvFromSource, around: Surroundings
-) -> Mapping[str, str]:
+def _from_source(source: core.EnvFromSource, around: Surroundings) -> Mapping[str, str]:
     data: Mapping[str, str]
     if source.HasField("configMapRef"):
         reference = source.configMapRef
@@ -132,30 +130,31 @@ def _value_from(
         config_map = around.config_maps.get(name)
         if config_map is not None and wanted.key in config_map.data:
             return config_map.data[wanted.key]
-        return _missing("configmap", "ConfigMap", where, name, wanted, config_map is not None)
+        _miss("configmap", f"ConfigMap {where}/{name}", wanted, config_map is not None)
+        return None
     if origin.HasField("secretKeyRef"):
         reference = origin.secretKeyRef
         name = reference.localObjectReference.name
         secret = around.secrets.get(name)
         if secret is not None and reference.key in secret.data:
             return _text(secret.data[reference.key], name, reference.key)
-        return _missing("secret", "Secret", where, name, reference, secret is not None)
+        _miss("secret", f"Secret {where}/{name}", reference, secret is not None)
+        return None
     raise ConfigError(f'env "{variable.name}": valueFrom has no source')
 
 
-def _missing(
+def _miss(
     word: str,
-    kind: str,
-    namespace: str,
-    name: str,
+    where: str,
     reference: core.ConfigMapKeySelector | core.SecretKeySelector,
     exists: bool,
 ) -> None:
+    """Refuse what is missing, unless it is optional."""
     if reference.optional:
         return
     if exists:
-        raise ConfigError(f"couldn't find key {reference.key} in {kind} {namespace}/{name}")
-    raise ConfigError(f'{word} "{name}" not found')
+        raise ConfigError(f"couldn't find key {reference.key} in {where}")
+    raise ConfigError(f'{word} "{reference.localObjectReference.name}" not found')
 
 
 def _text(value: bytes, secret: str, key: str) -> str:

@@ -10,6 +10,7 @@ from holdfast.runtime.interface import Dns
 SERVERS_MAX = 3  # what the C library reads
 SEARCHES_MAX = 32
 _NDOTS = "ndots:5"
+_NO_DNS = Dns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class ClusterDns:
 
     servers: tuple[str, ...] = ("10.96.0.10",)
     domain: str = "cluster.local"
-    host: Dns = Dns()
+    host: Dns = _NO_DNS
 
 
 def parse(text: str) -> Dns:

@@ -66,10 +66,10 @@ class Uplink:
 
     async def run(self) -> None:
         """Register, then hold session and watch until cancelled."""
-        await self._register()
-        self._registered.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.session.run())
+            await self._register()
+            self._registered.set()
             group.create_task(self._watch())
             group.create_task(self._report())
 
@@ -111,7 +111,7 @@ class Uplink:
                 await self._write_node(create=True)
             except ApiError as error:
                 log.warning("cannot register", node=self.facts.name, why=error.message)
-                await asyncio.sleep(backoff.next_s(random.random()))
+                await asyncio.sleep(backoff.next_s(random.random()))  # noqa: S311
             else:
                 return
 
@@ -120,7 +120,7 @@ class Uplink:
         backoff = Backoff()
         while True:
             try:
-                async with asyncio.timeout(STATUS_EVERY_S * random.uniform(0.9, 1.1)):
+                async with asyncio.timeout(STATUS_EVERY_S):
                     await self._say_status.wait()
             except TimeoutError:
                 pass
@@ -130,7 +130,7 @@ class Uplink:
             except ApiError as error:
                 log.warning("node status not written", node=self.facts.name, why=error.message)
                 self._say_status.set()
-                await asyncio.sleep(backoff.next_s(random.random()))
+                await asyncio.sleep(backoff.next_s(random.random()))  # noqa: S311
             else:
                 backoff.reset()
 

@@ -69,7 +69,7 @@ class Session:
             self.connected = False
             if welcomed:
                 backoff.reset()
-            await asyncio.sleep(backoff.next_s(random.random()))
+            await asyncio.sleep(backoff.next_s(random.random()))  # noqa: S311
 
     async def _hold(self) -> bool:
         """One stream, from Hello until it ends; returns whether it was welcomed."""

@@ -74,11 +74,6 @@ async def refresh(pod: core.Pod, directory: Path, objects: ObjectSource) -> list
     return changed
 
 
-async def unmount(directory: Path) -> None:
-    """Remove a pod's directory with every mount in it. Raises OSError."""
-    await asyncio.to_thread(_unmount, directory)
-
-
 async def _mount_one(pod: core.Pod, volume: core.Volume, path: Path, objects: ObjectSource) -> None:
     source = volume.volumeSource
     if source.HasField("hostPath"):
@@ -153,7 +148,8 @@ def _check_host_path(source: core.HostPathVolumeSource) -> None:
         raise VolumeError(f"hostPath type check failed: {path} is not {words}")
 
 
-def _unmount(directory: Path) -> None:
+def unmount(directory: Path) -> None:
+    """Remove a pod's directory with every mount in it. Raises OSError."""
     volumes = directory / "volumes"
     if volumes.is_dir():
         for kind in volumes.iterdir():

@@ -62,8 +62,8 @@ def write(name: str, entries: Sequence[Entry], config: Config) -> bytes:
         Entry("oci-layout", _json({"imageLayoutVersion": "1.0.0"})),
         Entry("index.json", index),
     ]
-    for blob in (layer, config_blob, manifest):
-        files.append(Entry("blobs/sha256/" + _digest(blob).removeprefix("sha256:"), blob))
+    blobs = (layer, config_blob, manifest)
+    files += [Entry("blobs/" + _digest(blob).replace(":", "/"), blob) for blob in blobs]
     return _tar(files)
 
 
