@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from holdfast.netproxy.iptables.rules import (
     BUILT_IN,
@@ -86,6 +87,7 @@ def _action(rule: Rule) -> str:
             return _ACTIONS.get(rule.verb, rule.verb.value)
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Rule:
     """The rule of a line that `line` wrote. Raises TextError for anything else."""
     words = shlex.split(text)

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import pytest
@@ -25,7 +25,7 @@ from tests.netproxy.dns.zones import picture
 from tests.netproxy.waiting import until
 
 
-class Control:
+class Control(resources_pb2_grpc.ResourcesServicer):
     """A control plane that holds services only. Each watch is told all, then the changes."""
 
     def __init__(self) -> None:
@@ -61,15 +61,13 @@ class World:
     """A control plane, its authority, and a credentials directory."""
 
     def __init__(self, directory: Path) -> None:
-        self.control = Control()
+        self.control = Control()  # type: ignore[abstract]
         self.authority: Authority = open_authority(
             directory / "control", time.time, random.SystemRandom()
         )
         self.directory = directory / "credentials"
         self.server = grpc.aio.server()
-        resources_pb2_grpc.add_ResourcesServicer_to_server(
-            cast(resources_pb2_grpc.ResourcesServicer, self.control), self.server
-        )
+        resources_pb2_grpc.add_ResourcesServicer_to_server(self.control, self.server)
         tls = ServerCertificate(self.authority, ()).mutual_tls()
         self.address = f"127.0.0.1:{self.server.add_secure_port('127.0.0.1:0', tls)}"
         self.picture = picture()

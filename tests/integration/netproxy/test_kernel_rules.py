@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -65,7 +66,7 @@ class Nodes:
         ):
             routes = frozenset({Route("10.96.0.0/16", source=own), Route(cidr, other)})
             assert await self.lab.inside(node, sysctls.prepare) == []
-            assert await self.lab.inside(node, lambda routes=routes: kernel.apply(routes)) == []
+            assert await self.lab.inside(node, partial(kernel.apply, routes)) == []
         self.lab.ip("-n", self.lab.name("client"), "route", "add", "10.96.0.0/16", "via", first)
 
 
@@ -200,15 +201,15 @@ async def test_the_kernel_prints_what_the_fake_prints(lab: Lab, flavour: str) ->
     less = replace(world(), ports=world().ports[1:])
     for wanted in (world(), less, world(), Forwarding(SITE)):
         await filters[0].apply(wanted)
-        await lab.inside("lan", lambda wanted=wanted: filters[1].apply(wanted))
+        await lab.inside("lan", partial(filters[1].apply, wanted))
         for table in ("nat", "filter"):
-            saved = await lab.inside("lan", lambda table=table: real.save(table))
+            saved = await lab.inside("lan", partial(real.save, table))
             assert rules(saved) == rules(fake.print(table))
     filters[1].forget()
     assert await lab.inside("lan", lambda: filters[1].apply(Forwarding(SITE))) == Applied()
     await lab.inside("lan", filters[1].remove)
     for table in ("nat", "filter"):
-        assert "HOLDFAST" not in await lab.inside("lan", lambda table=table: real.save(table))
+        assert "HOLDFAST" not in await lab.inside("lan", partial(real.save, table))
 
 
 def rules(saved: str) -> dict[str, list[str]]:
@@ -260,7 +261,7 @@ async def test_udp_flows_to_a_target_that_left_are_forgotten(nodes: Nodes) -> No
     for pod in ("a", "b"):
         listening = nodes.lab.socket(pod, 2)
         listening.bind(("0.0.0.0", 53))
-        transport, _ = await loop.create_datagram_endpoint(lambda pod=pod: Pod(pod), sock=listening)
+        transport, _ = await loop.create_datagram_endpoint(partial(Pod, pod), sock=listening)
         transports.append(transport)
     client = nodes.lab.socket("n1", 2)
     client.bind(("0.0.0.0", 5555))
