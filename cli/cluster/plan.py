@@ -16,6 +16,8 @@ RESTART_DELAY_MIN_S = 0.1
 RESTART_DELAY_MAX_S = 5.0
 BRIDGE = "holdfast-pods"
 """The bridge that a node's pods hang on: the agent's default, in the node's namespace."""
+HOLLOW_POD_CIDR = "10.128.0.0/9"
+"""Room for a /24 each of thousands of simulated nodes; nothing is routed there."""
 QUIET_S = 30.0
 """A process that ran this long starts again without delay."""
 
@@ -69,11 +71,14 @@ def _control(settings: Settings) -> Process:
     listen = ["127.0.0.1", *([network.GATEWAY] if settings.several else [])]
     flags = [flag for address in listen for flag in ("--listen", address)]
     data = str(settings.data_dir / "control")
+    if settings.hollow:
+        flags += ["--pod-cidr", HOLLOW_POD_CIDR]
     return Process(
         "control",
         "control",
         (
             *("--data-dir", data, "--port", str(settings.port)),
+            *("--metrics-port", str(settings.port + 2)),
             *("--kubeconfig", str(settings.kubeconfig), *flags),
         ),
     )
