@@ -18,9 +18,14 @@ Channel = grpc.aio.Channel
 MESSAGE_BYTES_MAX = 64 << 20
 """A list answer may be large; requests are bounded by the server (4 MiB)."""
 
+CONNECT_TIMEOUT_MS = 3_000
+"""How long one attempt to connect may take. gRPC calls this a back-off, but it bounds nothing
+else: a refused connection is tried again after the other two. Below a loaded server's handshake
+(hundreds of ms) no attempt would ever succeed."""
+
 OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", CONNECT_TIMEOUT_MS),
     ("grpc.max_reconnect_backoff_ms", 200),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
