@@ -272,11 +272,13 @@ def _has_pods(view: View, old: Entry) -> bool:
 
 
 def _as_set(entry: Entry) -> sizes.Set:
+    """The set in numbers. Pods above its size are about to go: they count as available no more,
+    though its status still says so."""
     message = entry.message
     return sizes.Set(
         entry.key.name,
         message.spec.replicas,
-        message.status.availableReplicas,
+        min(message.status.availableReplicas, message.spec.replicas),
         message.metadata.creationTimestamp.seconds,
         revisions.number(message, revisions.MAXIMUM),
     )

@@ -124,28 +124,27 @@ def _shrunk(wish: Wish, new: Set, olds: Sequence[Set]) -> Sizes:
 
 def _in_proportion(wish: Wish, active: Sequence[Set]) -> Sizes:
     """Spread the change over the active sets by their size; what rounding leaves goes to the
-    largest (the newest of equals when growing, the oldest when shrinking)."""
-    change = wish.pods_max - sum(each.replicas for each in active)
-    newer_first = -1 if change > 0 else 1
+    largest that can bear it (the newest of equals when growing, the oldest when shrinking)."""
+    total = sum(each.replicas for each in active)
+    left = wish.pods_max - total
+    newer_first = -1 if left > 0 else 1
     ordered = sorted(active, key=lambda each: (-each.replicas, newer_first * each.created))
-    added = 0
-    sizes: Sizes = {}
+    after: Sizes = {}
     for each in ordered:
-        part = _share(wish, each, change - added)
-        sizes[each.name] = each.replicas + part
-        added += part
-    largest = ordered[0].name
-    sizes[largest] = max(0, sizes[largest] + change - added)
-    before = {each.name: each.replicas for each in active}
-    return {name: size for name, size in sizes.items() if size != before.get(name)}
+        part = _share(wish, each, total, left)
+        after[each.name] = each.replicas + part
+        left -= part
+    for each in ordered:
+        rest = max(left, -after[each.name])
+        after[each.name] += rest
+        left -= rest
+    return {each.name: after[each.name] for each in active if after[each.name] != each.replicas}
 
 
-def _share(wish: Wish, each: Set, left: int) -> int:
-    """One set's part of a change, no more than is left of it."""
-    if not each.replicas or not left:
-        return 0
+def _share(wish: Wish, each: Set, total: int, left: int) -> int:
+    """One set's part of a change, rounded to the nearest, no more than is left of it."""
     if not wish.replicas:
         return -each.replicas
-    before = each.sized_for or wish.pods_max
+    before = each.sized_for or total
     part = (2 * each.replicas * wish.pods_max + before) // (2 * before) - each.replicas
-    return min(part, left) if left > 0 else max(part, left)
+    return min(max(part, 0), left) if left > 0 else max(min(part, 0), left)
