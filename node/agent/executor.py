@@ -129,7 +129,7 @@ class Executor:
     async def _start(self, machine: PodMachine, order: instructions.StartContainer) -> Event:
         return await containers.start(self._tools, machine.pod, machine.ip, order)
 
-    async def _stop(self, machine: PodMachine, order: instructions.StopContainer) -> Event:
+    async def _stop(self, _machine: PodMachine, order: instructions.StopContainer) -> Event:
         runtime = self._tools.runtime
         try:
             await runtime.stop_container(order.id, order.grace_s)

@@ -62,8 +62,6 @@ def _adopt_sandbox(machine: PodMachine, sandboxes: Sequence[Sandbox]) -> None:
     newest = max(sandboxes, key=lambda found: found.attempt)
     machine.sandbox_attempt = newest.attempt
     machine.sandbox_id, machine.ip = newest.id, newest.ip
-    # The volumes of a pod that got this far are there; what changed in them is refreshed.
-    machine.volumes_ready = machine.volumes_ready or newest.ready
     if machine.course is Course.LIVE:
         machine.shell = Shell.READY if newest.ready else Shell.DEAD
 

@@ -42,7 +42,7 @@ def _end(state: PodState, grace_s: int) -> None:
         state.dirty = True
 
 
-def _changed(state: PodState, event: events.PodChanged, now: float, out: Out) -> None:
+def _changed(state: PodState, event: events.PodChanged, _now: float, _out: Out) -> None:
     pod = event.pod
     state.pod = pod
     specs = {item.name: item for item in (*pod.spec.initContainers, *pod.spec.containers)}
@@ -56,12 +56,12 @@ def _changed(state: PodState, event: events.PodChanged, now: float, out: Out) ->
         _end(state, pod.metadata.deletionGracePeriodSeconds)
 
 
-def _removed(state: PodState, event: events.PodRemoved, now: float, out: Out) -> None:
+def _removed(state: PodState, _event: events.PodRemoved, _now: float, _out: Out) -> None:
     state.removed = True
     _end(state, FORCED_GRACE_S)
 
 
-def _ticked(state: PodState, event: events.Ticked, now: float, out: Out) -> None:
+def _ticked(state: PodState, _event: events.Ticked, now: float, _out: Out) -> None:
     if state.course is Course.LIVE and now >= state.expires_at():
         state.failure = (
             "DeadlineExceeded",
@@ -69,7 +69,7 @@ def _ticked(state: PodState, event: events.Ticked, now: float, out: Out) -> None
         )
 
 
-def _volumes_ready(state: PodState, event: events.VolumesReady, now: float, out: Out) -> None:
+def _volumes_ready(state: PodState, _event: events.VolumesReady, _now: float, _out: Out) -> None:
     state.mounting = False
     state.volumes_ready = True
 
@@ -80,7 +80,7 @@ def _volumes_failed(state: PodState, event: events.VolumesFailed, now: float, ou
     out.append(Record("Warning", "FailedMount", event.message))
 
 
-def _sandbox_started(state: PodState, event: events.SandboxStarted, now: float, out: Out) -> None:
+def _sandbox_started(state: PodState, event: events.SandboxStarted, _now: float, _out: Out) -> None:
     if state.shell is not Shell.STARTING or event.attempt != state.sandbox_attempt:
         return
     state.shell, state.sandbox_id, state.ip = Shell.READY, event.id, event.ip
@@ -98,7 +98,7 @@ def _sandbox_failed(state: PodState, event: events.SandboxFailed, now: float, ou
     out.append(Record("Warning", "FailedCreatePodSandBox", message))
 
 
-def _sandbox_exited(state: PodState, event: events.SandboxExited, now: float, out: Out) -> None:
+def _sandbox_exited(state: PodState, event: events.SandboxExited, _now: float, out: Out) -> None:
     if state.shell is not Shell.READY or event.id != state.sandbox_id:
         return
     state.shell = Shell.DEAD
@@ -108,7 +108,7 @@ def _sandbox_exited(state: PodState, event: events.SandboxExited, now: float, ou
         out.append(Record("Normal", "SandboxChanged", message))
 
 
-def _image_ready(state: PodState, event: events.ImageReady, now: float, out: Out) -> None:
+def _image_ready(state: PodState, event: events.ImageReady, _now: float, out: Out) -> None:
     record = state.find(event.container)
     if record is None or record.stage is not Stage.PULLING:
         return
@@ -203,7 +203,7 @@ def _probed(state: PodState, event: events.ProbeFinished, now: float, out: Out) 
     state.dirty |= probing.ok is not was_ok
 
 
-def _cleaned(state: PodState, event: events.PodCleaned, now: float, out: Out) -> None:
+def _cleaned(state: PodState, _event: events.PodCleaned, _now: float, _out: Out) -> None:
     if state.course is Course.CLEANING:
         state.course = Course.GONE
 

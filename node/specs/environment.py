@@ -75,7 +75,7 @@ def expand_all(texts: Iterable[str], variables: Mapping[str, str]) -> tuple[str,
     return tuple(expand(text, variables.get) for text in texts)
 
 
-def needs(pod: core.Pod, container: core.Container) -> tuple[set[str], set[str]]:
+def needs(_pod: core.Pod, container: core.Container) -> tuple[set[str], set[str]]:
     """Names of the ConfigMaps and of the Secrets a container's environment refers to."""
     config_maps, secrets = set(), set()
     for source in container.envFrom:

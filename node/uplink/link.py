@@ -43,8 +43,8 @@ class Uplink:
         registered: asyncio.Event,
         stock_taken: asyncio.Event | None = None,
     ) -> None:
-        """registered: set here once the cluster knows the node. stock_taken: set when pods may be told, because what runs here is known; None = at
-        once."""
+        """registered: set here once the cluster knows the node. stock_taken: set when pods may be
+        told, because what runs here is known; None = at once."""
         self.facts = facts
         self.health = node_object.Health().observe("", "", timers.now())
         self.writer = writer
