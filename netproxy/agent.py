@@ -61,7 +61,7 @@ class Agent:
         self._dns_tried = asyncio.Event()
         self._ports: tuple[ServicePort, ...] = ()
         self._routes: frozenset[Route] | None = None  # None: look at the kernel again
-        self._problems: frozenset[str] = frozenset()
+        self._problems: dict[str, frozenset[str]] = {}
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -149,13 +149,13 @@ class Agent:
             return
         problems = await kernel.apply(routes)
         self._routes = routes
-        self._report(problems)
+        self._report("routes", problems)
 
-    def _report(self, problems: list[str]) -> None:
+    def _report(self, part: str, problems: list[str]) -> None:
         """Log what cannot be done, when it is news."""
-        for problem in sorted(set(problems) - self._problems):
+        for problem in sorted(set(problems) - self._problems.get(part, frozenset())):
             log.warning("network is not whole", problem=problem)
-        self._problems = frozenset(problems)
+        self._problems[part] = frozenset(problems)
 
     def _node_ip(self) -> str:
         node = self.picture.node(self._config.name)
@@ -180,8 +180,7 @@ class Agent:
     async def _check(self) -> None:
         """The slow look at everything that others may have changed."""
         while True:
-            for problem in await sysctls.prepare():
-                log.warning("network is not whole", problem=problem)
+            self._report("switches", await sysctls.prepare())
             ours = (self._config.dns_address,)
             servers = self._config.upstreams or await asyncio.to_thread(upstreams, ours)
             await self._upstream.set_servers(servers)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 
 from holdfast.api.errors import ApiError
 from holdfast.netproxy.__main__ import config_of, main, parser
@@ -37,6 +39,15 @@ def test_flags_become_the_config() -> None:
     assert config == replace(GOOD, upstreams=("9.9.9.9",))
 
 
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """The program sets up the log of its process: put back afterwards."""
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+@pytest.mark.usefixtures("own_log")
 def test_a_mistake_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--name", "n1", "--dir", "/x", "--node-ip", "x", "--log-level", "error"]) == 1
     assert capsys.readouterr().err == 'error: --node-ip "x" is not IPv4\n'
