@@ -26,7 +26,7 @@ from holdfast.netproxy.following import Following
 from holdfast.netproxy.forwarding import Forwarding, ServicePort, Site
 from holdfast.netproxy.picture import Picture
 from holdfast.netproxy.routes import kernel, sysctls
-from holdfast.netproxy.routes.wanted import Route, internal_ip, pod_cidrs, wanted
+from holdfast.netproxy.routes.wanted import Route, internal_ip, pod_cidrs, sent_from, wanted
 
 GAP_S = 0.02
 CHECK_S = 30.0
@@ -142,11 +142,13 @@ class Agent:
         await self._set_routes()
 
     async def _set_routes(self) -> None:
-        routes = wanted(
-            self.picture.nodes, self._config.name, self._node_ip(), self._config.service_cidr
-        )
+        node_ip = self._node_ip()
+        routes = wanted(self.picture.nodes, self._config.name, node_ip, self._config.service_cidr)
+        routes = sent_from(routes, node_ip, self._config.dns_address)
         if routes == self._routes:
             return
+        if self._config.dns_address:
+            await kernel.add_address(self._config.dns_address)  # a route may be sent from it
         problems = await kernel.apply(routes)
         self._routes = routes
         self._report("routes", problems)

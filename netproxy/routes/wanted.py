@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.api.core.v1 import core_pb2 as core
 
@@ -69,3 +69,17 @@ def _is_address(text: str) -> bool:
         return not ipaddress.IPv4Address(text).is_unspecified
     except ValueError:
         return False
+
+
+def sent_from(routes: frozenset[Route], node_ip: str, service_ip: str) -> frozenset[Route]:
+    """The routes, with a source that may leave this machine.
+
+    A machine without a network has only its loopback address, and the kernel lets no packet from
+    127.0.0.0/8 out of another link: then connections to services are sent from `service_ip`, an
+    address of ours on the loopback link (masqueraded on the way to a pod, as any other).
+    """
+    if not service_ip or not node_ip or not ipaddress.ip_address(node_ip).is_loopback:
+        return routes
+    return frozenset(
+        replace(route, source=service_ip) if route.source == node_ip else route for route in routes
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.netproxy.routes.wanted import Route, wanted
+from holdfast.netproxy.routes.wanted import Route, sent_from, wanted
 from tests.netproxy.builders import node
 
 SERVICES = "10.96.0.0/16"
@@ -32,6 +32,16 @@ def test_a_machine_that_is_no_node_reaches_all() -> None:
 
 def test_an_unknown_own_address_gives_no_route_for_services() -> None:
     assert Route(SERVICES) not in wanted(NODES, "n1", "", SERVICES)
+
+
+def test_a_machine_without_a_network_sends_from_an_address_that_may_leave() -> None:
+    routes = sent_from(wanted([], "n1", "127.0.0.1", SERVICES), "127.0.0.1", "10.96.0.10")
+    assert routes == {Route(SERVICES, source="10.96.0.10")}
+
+
+def test_a_machine_with_a_network_sends_from_its_own_address() -> None:
+    routes = wanted(NODES, "n1", "192.168.7.1", SERVICES)
+    assert sent_from(routes, "192.168.7.1", "10.96.0.10") == routes
 
 
 @pytest.mark.parametrize(
