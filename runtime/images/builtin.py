@@ -12,6 +12,7 @@ PAUSE = "localhost/holdfast-pause:1"
 DEMO = "localhost/holdfast-demo:1"
 DEMO_PORT = 8080
 DRAIN_S = 1
+_OURS = ("busybox", "wget")
 
 # PID 1 gets no signal it has no handler for, so both scripts set one; `wait` returns at once
 # when a trapped signal arrives and reaps every child, adopted ones too.
@@ -34,6 +35,47 @@ read -r name </proc/sys/kernel/hostname
 printf 'Content-Type: text/plain\\r\\nContent-Length: %d\\r\\n\\r\\n%s\\n' $((${#name} + 1)) "$name"
 """
 
+# Debian's busybox-static crashes in its own wget (getaddrinfo of a static glibc), so the image has
+# this one: wget [-q] [-S] [-O FILE] [-T SECONDS] URL, over the nc that works.
+_WGET = """#!/bin/sh
+output= timeout=30
+while getopts qSO:T: flag; do
+    case $flag in
+    O) output=$OPTARG ;;
+    T) timeout=$OPTARG ;;
+    q | S) ;;
+    *) exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+case ${1:-} in
+http://*) rest=${1#http://} ;;
+*://* | '') echo "usage: wget [-q] [-O FILE] [-T SECONDS] http://HOST[:PORT]/PATH" >&2; exit 2 ;;
+*) rest=$1 ;;
+esac
+authority=${rest%%/*}
+path=/${rest#"$authority"}
+path=/${path#//}
+host=${authority%%:*}
+port=${authority#"$host"}
+port=${port#:}
+: "${output:=$(basename "$path")}"
+case $output in /) output=index.html ;; esac
+get() {
+    printf 'GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n' "$path" "$authority" |
+        timeout "$timeout" nc -w "$timeout" "$host" "${port:-80}"
+}
+get | {
+    read -r _ code reason || { echo "wget: no answer from $authority" >&2; exit 1; }
+    case $code in
+    2*) ;;
+    *) echo "wget: server returned error: $code $reason" >&2; exit 1 ;;
+    esac
+    while read -r line && [ "$line" != "$(printf '\r')" ] && [ -n "$line" ]; do :; done
+    if [ "$output" = - ]; then cat; else cat >"$output"; fi
+}
+"""
+
 
 def pause(busybox: bytes, architecture: str) -> bytes:
     """The archive of the sandbox image. architecture: as Go names it, "amd64"."""
@@ -51,7 +93,8 @@ def demo(busybox: bytes, applets: Sequence[str], architecture: str) -> bytes:
     that answers with the pod's name."""
     entries = [
         Entry("bin/busybox", busybox, 0o755),
-        *(Entry(f"bin/{applet}", link="busybox") for applet in applets if applet != "busybox"),
+        *(Entry(f"bin/{applet}", link="busybox") for applet in applets if applet not in _OURS),
+        Entry("bin/wget", _WGET.encode(), 0o755),
         Entry("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"),
         Entry("etc/group", b"root:x:0:\nnogroup:x:65534:\n"),
         Entry("root", mode=0o700, directory=True),
