@@ -76,6 +76,16 @@ class Machine:
                     found.append(int(path.parent.name))
         return found
 
+    def processes_of(self, pod_uid: str, command: bytes) -> list[int]:
+        """The processes in a pod's cgroup whose command line holds these bytes."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                ours = pod_uid in (folder / "cgroup").read_text()
+                if ours and command in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+        return found
+
 
 @contextlib.contextmanager
 def machine(name: str) -> Iterator[Machine]:

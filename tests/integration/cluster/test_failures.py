@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,23 +86,12 @@ def test_all_replicas_get_requests(here: Machine) -> None:
 def test_a_killed_container_is_started_again(here: Machine) -> None:
     name = pods(here)[0]["metadata"]["name"]
     before = containers(here)[name]
-    for pid in _processes_of(here, name):
+    uid = next(p["metadata"]["uid"] for p in pods(here) if p["metadata"]["name"] == name)
+    for pid in here.processes_of(uid, b"httpd"):
         os.kill(pid, signal.SIGKILL)
     until(lambda: containers(here)[name] != before, "a new container")
     here.holdfast("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=30s")
     assert containers(here)[name][1] == before[1] + 1
-
-
-def _processes_of(here: Machine, pod: str) -> list[int]:
-    """The server processes in the pod's cgroup."""
-    uid = next(p["metadata"]["uid"] for p in pods(here) if p["metadata"]["name"] == pod)
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            ours = uid in (folder / "cgroup").read_text()
-            if ours and b"httpd" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-    return found
 
 
 def test_a_killed_control_node_costs_no_request_and_no_container(here: Machine) -> None:

@@ -26,18 +26,21 @@ WORKLOAD = (sys.executable, "-m", "tests.integration.store.workload")
 
 def run_and_kill(path: Path, seed: int, rng: random.Random) -> dict[str, int]:
     """The writes acknowledged until a SIGKILL at a random point."""
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [*WORKLOAD, str(path), str(seed)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"started\n"
-        delay_s = rng.uniform(0.0, 0.15)
-        started = time.monotonic()
-        lines: list[bytes] = []
-        while time.monotonic() < started + delay_s:
-            lines.append(process.stdout.readline())
-        process.kill()
-        lines += process.stdout.readlines()
+    )
+    assert process.stdout is not None
+    lines: list[bytes] = []
+    with process.stdout as output:
+        try:
+            assert output.readline() == b"started\n"
+            ends = time.monotonic() + rng.uniform(0.0, 0.15)
+            while time.monotonic() < ends:
+                lines.append(output.readline())
+        finally:
+            process.kill()
+            lines += output.readlines()
+            process.wait()
     whole = [line.decode().split() for line in lines if line.endswith(b"\n")]
     return {name: int(revision) for name, revision in whole}
 

@@ -16,18 +16,20 @@ import random
 import sys
 from pathlib import Path
 
+import structlog
 import uvloop
 
 from holdfast.control.store.commands import ABSENT, Commit, Key, Write
 from holdfast.control.store.local_engine import LocalEngine
 
-WRITERS = 16
+WRITERS = 4
+LARGE_SHARE = 0.01
 
 
 async def write_on(engine: LocalEngine, name: str, rng: random.Random, left: list[int]) -> None:
     """Create objects, singly or in batches, and say each that is acknowledged."""
     for number in itertools.count():
-        count = rng.choice((1, 1, 1, 5, 300 if left[0] > 10_000 else 5))
+        count = 300 if rng.random() < LARGE_SHARE else rng.choice((1, 1, 1, 5))
         writes = []
         for at in range(count):
             key = Key("pods", "", f"{name}-{number}-{at}")
@@ -65,5 +67,6 @@ async def compact_on(engine: LocalEngine) -> None:
 
 if __name__ == "__main__":
     sys.setswitchinterval(0.0005)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     directory, seed, *limit = sys.argv[1:]
     uvloop.run(main(Path(directory), int(seed), int(limit[0]) if limit else sys.maxsize))
