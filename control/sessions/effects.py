@@ -1,26 +1,31 @@
 """What a judgement does to a Node: condition Ready becomes Unknown, and the taints that keep pods
-off an unreachable node come and go.
+off an unreachable node come and go (NoExecute, which replaces its pods, only when it is lost).
 
-Level triggered: given a Node and whether it is lost, the messages to write, none when the Node is
+Level triggered: given a Node and its standing, the messages to write, none when the Node is
 as it should be. The agent reports Ready itself again when it is back. Pure module.
 """
 
 from __future__ import annotations
 
 from holdfast.api.core.v1 import core_pb2 as core
+from holdfast.control.sessions.verdicts import Standing
 
 UNREACHABLE = "node.kubernetes.io/unreachable"
 REASON = "NodeStatusUnknown"
 MESSAGE = "The node's agent stopped beating."
-_EFFECTS = ("NoSchedule", "NoExecute")
+_EFFECTS: dict[Standing, tuple[str, ...]] = {
+    Standing.PRESENT: (),
+    Standing.ABSENT: ("NoSchedule",),
+    Standing.LOST: ("NoSchedule", "NoExecute"),
+}
 
 
-def status_wanted(node: core.Node, *, lost: bool, now: float) -> core.Node | None:
+def status_wanted(node: core.Node, standing: Standing, now: float) -> core.Node | None:
     """The Node with every condition of the agent Unknown, None when nothing is to be written.
 
     now: Unix seconds, becomes lastTransitionTime.
     """
-    if not lost:
+    if standing is Standing.PRESENT:
         return None
     known = [c for c in node.status.conditions if c.status != "Unknown"]
     ready = any(condition.type == "Ready" for condition in node.status.conditions)
@@ -37,17 +42,17 @@ def status_wanted(node: core.Node, *, lost: bool, now: float) -> core.Node | Non
     return wanted
 
 
-def taints_wanted(node: core.Node, *, lost: bool, now: float) -> core.Node | None:
-    """The Node with or without the two taints, None when it is right as it is."""
+def taints_wanted(node: core.Node, standing: Standing, now: float) -> core.Node | None:
+    """The Node with the taints of its standing, None when it is right as it is."""
     present = {taint.effect for taint in node.spec.taints if taint.key == UNREACHABLE}
-    if present == (set(_EFFECTS) if lost else set()):
+    if present == set(_EFFECTS[standing]):
         return None
     wanted = core.Node()
     wanted.CopyFrom(node)
     kept = [taint for taint in node.spec.taints if taint.key != UNREACHABLE]
     del wanted.spec.taints[:]
     wanted.spec.taints.extend(kept)
-    for effect in _EFFECTS if lost else ():
+    for effect in _EFFECTS[standing]:
         taint = wanted.spec.taints.add(key=UNREACHABLE, effect=effect)
         taint.timeAdded.seconds = int(now)
     return wanted

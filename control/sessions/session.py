@@ -40,6 +40,11 @@ class Session:
         self._task = asyncio.current_task()
         self._ended: ApiError | None = None
 
+    @property
+    def ended_here(self) -> bool:
+        """Whether this side ended it; else its end came from the node's machine."""
+        return self._ended is not None
+
     async def welcome(self, interval_s: float) -> None:
         """Dictate the interval of beats."""
         self.interval_s = interval_s

@@ -110,6 +110,8 @@ class Sessions:
     def _finish(self, session: Session) -> None:
         if self._open.get(session.node) is session:
             del self._open[session.node]
+            if not session.ended_here:
+                self._verdicts.closed(session.node)
             self._interval_s = verdicts.interval_s(len(self._open))
 
     def _beat(self, session: Session) -> float:
@@ -139,6 +141,9 @@ class Sessions:
             if judgement.suspended != self._suspended:
                 self._suspended = judgement.suspended
                 _log.warning("judgement_suspended" if self._suspended else "judgement_resumed")
+            for node in judgement.absent:
+                _log.warning("agent_gone", node=node)
+                self._settle(node)
             for node in judgement.lost:
                 self._lose(node)
             deadline = self._verdicts.deadline()
@@ -176,16 +181,16 @@ class Sessions:
         entry = self._cache.get("nodes", "", node)
         if entry is None:
             return None
-        lost = self._verdicts.lost(node)
-        wanted = effects.taints_wanted(entry.message, lost=lost, now=self._clock())
+        standing = self._verdicts.standing(node)
+        wanted = effects.taints_wanted(entry.message, standing, self._clock())
         return None if wanted is None else _intent(entry, wanted, "")
 
     def _status(self, node: str) -> Intent | None:
         entry = self._cache.get("nodes", "", node)
         if entry is None:
             return None
-        lost = self._verdicts.lost(node)
-        wanted = effects.status_wanted(entry.message, lost=lost, now=self._clock())
+        standing = self._verdicts.standing(node)
+        wanted = effects.status_wanted(entry.message, standing, self._clock())
         return None if wanted is None else _intent(entry, wanted, "status")
 
     async def _commit(self, intents: list[Intent | None]) -> list[str]:

@@ -1,10 +1,14 @@
 """Which nodes are lost: beats in, judgements out.
 
 A node that has been silent for its limit (2 s; longer where the dictated interval is) is lost,
-until it is heard again. When more than 30 % of the nodes (at least three) are quiet at the same
-time, it is more likely our own link that failed: judgement is suspended until fewer are, for at
-most SUSPENDED_S_MAX, and without a bound while nobody at all is heard. After a suspension, and when
-our own loop stood still, everybody has the time for another beat.
+until it is heard again. One that closed its session is judged otherwise: a machine that is dead or
+cut off closes nothing, so this one's kernel is there and only its agent went. Its pods run on, and
+it is absent (no new pods) until AGENT_GONE_S are over; then it is lost too.
+
+When more than 30 % of the nodes (at least three) are quiet at the same time, it is more likely our
+own link that failed: judgement is suspended until fewer are, for at most SUSPENDED_S_MAX, and
+without a bound while nobody at all is heard. After a suspension, and when our own loop stood still,
+everybody has the time for another beat.
 
 A beat costs two dictionary writes. One heap of deadlines serves all nodes: an entry that comes up
 is judged by what was heard meanwhile and put back. Pure module.
@@ -14,6 +18,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 SILENT_S = 2.0
@@ -25,6 +30,8 @@ INTERVALS_QUIET = 1.5
 QUIET_SHARE_MAX = 0.3
 QUIET_MIN = 3
 SUSPENDED_S_MAX = 30.0
+AGENT_GONE_S = 30.0
+"""Time for an agent that ended on a live machine to come back and adopt its pods."""
 STALL_S = 1.0
 GRACE_S = 10.0
 """Time for a node that had no session yet: it has to find us first."""
@@ -46,13 +53,22 @@ def limit_s(told_interval_s: float) -> float:
     return max(SILENT_S, told_interval_s * INTERVALS_SILENT)
 
 
+class Standing(StrEnum):
+    """What is thought of a node."""
+
+    PRESENT = "present"
+    ABSENT = "absent"  # its agent is gone, its machine is not: pods run on
+    LOST = "lost"
+
+
 class Judgement(NamedTuple):
-    """What changed since the last one. lost: nodes in the order of their deadlines.
+    """What changed since the last one: nodes in the order of their deadlines.
 
     suspended: many are quiet and nobody is judged.
     """
 
     lost: tuple[str, ...]
+    absent: tuple[str, ...]
     suspended: bool
 
 
@@ -64,7 +80,8 @@ class _Node:
     limit_s: float
     quiet_s: float
     due: float = 0.0
-    lost: bool = False
+    standing: Standing = Standing.PRESENT
+    closed: bool = False
 
 
 @dataclass(slots=True)
@@ -91,7 +108,7 @@ class Verdicts:
         self._nodes.pop(name, None)
 
     def heard(self, name: str, told_interval_s: float, now: float) -> bool:
-        """A beat, or a session that opened. Returns whether the node was lost: it is back."""
+        """A beat, or a session that opened. Returns whether the node was away: it is back."""
         node = self._nodes.get(name)
         if node is None:
             self.expect(name, now)
@@ -99,15 +116,22 @@ class Verdicts:
         node.heard_at = now
         node.limit_s = limit_s(told_interval_s)
         node.quiet_s = told_interval_s * INTERVALS_QUIET
-        back, node.lost = node.lost, False
+        back, node.standing = node.standing is not Standing.PRESENT, Standing.PRESENT
+        node.closed = False
         if back or node.due > now + node.limit_s:
             self._queue(name, node, now + node.limit_s)
         return back
 
-    def lost(self, name: str) -> bool:
-        """Whether the node was judged lost and not heard since."""
+    def closed(self, name: str) -> None:
+        """The node's side closed its session."""
         node = self._nodes.get(name)
-        return node is not None and node.lost
+        if node is not None:
+            node.closed = True
+
+    def standing(self, name: str) -> Standing:
+        """What was judged of the node, as long as it was not heard since."""
+        node = self._nodes.get(name)
+        return Standing.PRESENT if node is None else node.standing
 
     def deadline(self) -> float | None:
         """When the next node is over its limit at the earliest; None = never, as things stand."""
@@ -119,11 +143,11 @@ class Verdicts:
         if self._judged_at is not None and now - self._judged_at > STALL_S:
             self._excuse(now)
         self._judged_at = now
-        silent = self._silent(now)
+        silent, absent = self._silent(now)
         suspended_before = self._suspended_since is not None
         if self._suspend(silent, now):
             self._held = silent
-            return Judgement((), True)
+            return Judgement((), absent, True)
         self._held = []
         if suspended_before and self._suspended_since is None:
             # The link is back: the next beats of those not heard yet are on their way.
@@ -133,34 +157,43 @@ class Verdicts:
                 self._queue(name, node, node.heard_at + node.limit_s)
             silent = []
         for name in silent:
-            self._nodes[name].lost = True
-        return Judgement(tuple(silent), False)
+            self._nodes[name].standing = Standing.LOST
+        return Judgement(tuple(silent), absent, False)
 
     def _queue(self, name: str, node: _Node, due: float) -> None:
         node.due = due
         heapq.heappush(self._deadlines, (due, name))
 
-    def _silent(self, now: float) -> list[str]:
-        """Take the nodes off the heap that are over their limit; put back those heard since."""
+    def _silent(self, now: float) -> tuple[list[str], tuple[str, ...]]:
+        """Take the nodes off the heap that are over their limit; put back those heard since, and
+        those whose agent may come back: the second list has the ones that became absent."""
         come = self._held
         while self._deadlines and self._deadlines[0][0] <= now:
             due, name = heapq.heappop(self._deadlines)
             node = self._nodes.get(name)
-            if node is not None and node.due == due and not node.lost:
+            if node is not None and node.due == due and node.standing is not Standing.LOST:
                 come.append(name)
-        silent = []
+        silent, absent = [], []
         for name in come:
             node = self._nodes.get(name)
             if node is None:
                 continue
-            if node.heard_at + node.limit_s <= now:
-                silent.append(name)
+            limit_at = node.heard_at + node.limit_s
+            gone_at = node.heard_at + max(node.limit_s, AGENT_GONE_S)
+            if limit_at > now:
+                self._queue(name, node, limit_at)
+            elif node.closed and gone_at > now:
+                node.standing = Standing.ABSENT
+                absent.append(name)
+                self._queue(name, node, gone_at)
             else:
-                self._queue(name, node, node.heard_at + node.limit_s)
-        return silent
+                silent.append(name)
+        return silent, tuple(absent)
 
     def _suspend(self, silent: list[str], now: float) -> bool:
-        judged = [node for node in self._nodes.values() if not node.lost] if silent else []
+        judged = (
+            [n for n in self._nodes.values() if n.standing is not Standing.LOST] if silent else []
+        )
         quiet = sum(now - node.heard_at > node.quiet_s for node in judged)
         if quiet < QUIET_MIN or quiet <= QUIET_SHARE_MAX * len(judged):
             self._suspended_since = None

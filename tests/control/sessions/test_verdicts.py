@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.control.sessions.verdicts import (
+    AGENT_GONE_S,
     GRACE_S,
     INTERVAL_S_MIN,
     SUSPENDED_S_MAX,
     Judgement,
+    Standing,
     Verdicts,
     interval_s,
     limit_s,
@@ -43,6 +45,33 @@ class Cluster:
             self.suspended = judgement.suspended
 
 
+def test_a_node_that_closed_its_session_is_absent_and_lost_only_much_later() -> None:
+    cluster = Cluster(20)
+    cluster.run(5)
+    cluster.dead = {"n3"}
+    cluster.verdicts.closed("n3")
+    cluster.run(AGENT_GONE_S - 1)
+    assert not cluster.lost
+    assert cluster.verdicts.standing("n3") is Standing.ABSENT
+    cluster.run(2)
+    assert cluster.lost == ["n3"]
+
+
+def test_an_agent_that_comes_back_is_present_again() -> None:
+    cluster = Cluster(20)
+    cluster.run(5)
+    cluster.dead = {"n3"}
+    cluster.verdicts.closed("n3")
+    cluster.run(5)
+    cluster.dead = set()
+    cluster.run(1)
+    assert cluster.back == ["n3"]
+    assert cluster.verdicts.standing("n3") is Standing.PRESENT
+    cluster.dead = {"n3"}  # silent now, without a word
+    cluster.run(3)
+    assert cluster.lost == ["n3"]
+
+
 def test_nobody_who_beats_is_lost() -> None:
     cluster = Cluster(20)
     cluster.run(60)
@@ -58,7 +87,7 @@ def test_a_silent_node_is_lost_after_two_seconds_once() -> None:
     assert not cluster.lost
     cluster.run(0.8)
     assert cluster.lost == ["n3"]
-    assert cluster.verdicts.lost("n3")
+    assert cluster.verdicts.standing("n3") is Standing.LOST
     cluster.run(30)
     assert cluster.lost == ["n3"]
 
@@ -71,7 +100,7 @@ def test_a_node_that_is_heard_again_is_back() -> None:
     cluster.dead = set()
     cluster.run(5)
     assert cluster.back == ["n3"]
-    assert not cluster.verdicts.lost("n3")
+    assert cluster.verdicts.standing("n3") is Standing.PRESENT
     cluster.dead = {"n3"}
     cluster.run(5)
     assert cluster.lost == ["n3", "n3"]
@@ -127,7 +156,7 @@ def test_our_own_pause_is_no_silence() -> None:
     cluster = Cluster(2)
     cluster.run(5)
     cluster.now += 30
-    assert cluster.verdicts.judge(cluster.now) == Judgement((), False)
+    assert cluster.verdicts.judge(cluster.now) == Judgement((), (), False)
     cluster.run(10)
     assert not cluster.lost
     cluster.now += 30
@@ -152,7 +181,7 @@ def test_a_deleted_node_is_forgotten() -> None:
     cluster.verdicts.forget("n1")
     cluster.run(GRACE_S)
     assert not cluster.lost
-    assert not cluster.verdicts.lost("n1")
+    assert cluster.verdicts.standing("n1") is Standing.PRESENT
     assert len(cluster.verdicts._deadlines) == 1
 
 
@@ -193,4 +222,4 @@ def test_below_three_quiet_nodes_the_heap_agrees_with_a_plain_scan(
         assert verdicts.heard(name, BEAT, now) == (name in lost)
         heard[name] = now
         lost.discard(name)
-        assert all(verdicts.lost(n) == (n in lost) for n in heard)
+        assert all((verdicts.standing(n) is Standing.LOST) == (n in lost) for n in heard)
