@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.api import selectors
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.objects import readiness
-from holdfast.cli import naming
+from holdfast.cli.input import naming
 
 if TYPE_CHECKING:
     from holdfast.api.client import Client

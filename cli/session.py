@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdfast.api import kubeconfig
+from holdfast.cli import completing
 
 if TYPE_CHECKING:
     from holdfast.api.client import Client
@@ -42,6 +42,8 @@ class Target:
     @property
     def files(self) -> tuple[Path, ...]:
         """The kubeconfig files meant."""
+        from holdfast.api import kubeconfig
+
         found = kubeconfig.paths(self.kubeconfig, os.environ, Path.home())
         given = self.kubeconfig or os.environ.get("KUBECONFIG")
         return found if given or not os.access(LOCAL, os.R_OK) else (LOCAL, *found)
@@ -49,6 +51,8 @@ class Target:
     @property
     def namespace(self) -> str:
         """The namespace meant: -n, else the context's, else "default"."""
+        from holdfast.api import kubeconfig
+
         if self.namespace_flag:
             return self.namespace_flag
         return kubeconfig.namespace(kubeconfig.read(self.files), self.context)
@@ -57,8 +61,19 @@ class Target:
 def flags(function: Callable[..., None]) -> Callable[..., None]:
     """Add --kubeconfig, --context and -n, handed on as one argument `target`."""
 
-    @click.option("-n", "--namespace", "namespace_", help="Default: the context's.")
-    @click.option("--context", "context_", help="Which context of the kubeconfig.")
+    @click.option(
+        "-n",
+        "--namespace",
+        "namespace_",
+        help="Default: the context's.",
+        shell_complete=completing.names_of("namespaces"),
+    )
+    @click.option(
+        "--context",
+        "context_",
+        help="Which context of the kubeconfig.",
+        shell_complete=completing.contexts,
+    )
     @click.option("--kubeconfig", "kubeconfig_", help="The file that says where the cluster is.")
     @functools.wraps(function)
     def with_target(
@@ -73,12 +88,22 @@ def flags(function: Callable[..., None]) -> Callable[..., None]:
     return with_target
 
 
+def target_of(context: click.Context) -> Target:
+    """The target that a half-typed line means so far, for completion."""
+    said = context.params
+    return Target(said.get("kubeconfig_"), said.get("context_"), said.get("namespace_"))
+
+
 def run(target: Target, work: Callable[[Client], Awaitable[None]], manager: str = "") -> None:
     """Run an async verb with a client of the target, closed at the end.
 
     manager: the field manager its writes carry, as "kubectl-edit" does there.
     """
+    from holdfast.api import kubeconfig
     from holdfast.api.client import Client
+
+    # Not this process's stderr: what goes wrong reaches people as one sentence.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     async def connected() -> None:
         endpoint = kubeconfig.load(target.files, target.context)

@@ -1,7 +1,7 @@
 """Waiting for an object to become something: by watch, never by polling.
 
-`wait`, `delete`, `rollout status` and the progress of slow verbs use these. A watch that breaks
-is opened again, so that a restarted control node does not end the wait.
+`wait`, `delete`, `rollout status` and `drain` use these. A watch that breaks is opened again, so
+that a restarted control node does not end the wait.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from holdfast.api.errors import ApiError, Reason
 
@@ -21,14 +23,16 @@ RETRIES_MAX = 50
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
-def seconds(text: str, flag: str) -> float:
-    """Seconds of "90s", "1m30s", "2h" or a bare number. Raises ApiError naming the flag."""
+def length(text: str) -> float:
+    """Seconds of "90s", "1m30s", "2h" or a bare number: a flag's `type=length`.
+
+    Raises click.BadParameter, which click completes with the flag's name.
+    """
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     match = _DURATION.fullmatch(text)
     if not text or not match:
-        message = f'{flag} must be a length of time such as 30s or 2m, not "{text}"'
-        raise ApiError(Reason.BAD_REQUEST, message)
+        raise click.BadParameter(f'"{text}" is no length of time such as 30s, 5m or 1h30m')
     hours, minutes, rest = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + rest
 

@@ -10,7 +10,6 @@ import asyncio
 import fcntl
 import os
 import signal
-import sys
 from pathlib import Path
 
 import click
@@ -61,12 +60,12 @@ def _stop_supervisor(descriptor: int, settings: Settings) -> bool:
 
 async def _stop_leftovers(settings: Settings) -> None:
     """End what a killed supervisor left: pods with nobody to look after them."""
-    from holdfast.cli.cluster import teardown
+    from holdfast.cli.cluster import leftovers, teardown
 
     if settings.hollow:
         return
     nodes = [node for node in settings.node_names if settings.node_dir(node).exists()]
-    await _end_containerds(settings)
+    await leftovers.end(settings)
     children = []
     for node in nodes:
         argv = teardown.containerd_of(settings, node)
@@ -82,16 +81,3 @@ async def _stop_leftovers(settings: Settings) -> None:
         for child in children:
             child.terminate()
             await child.wait()
-
-
-async def _end_containerds(settings: Settings) -> None:
-    """End the containerds that outlived their supervisor, found by their configuration."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        below = f"{settings.data_dir}/nodes/".encode()
-        if words[0].endswith(b"containerd") and any(below in word for word in words[1:]):
-            os.kill(int(path.parent.name), signal.SIGTERM)
-            sys.stdout.flush()

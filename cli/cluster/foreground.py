@@ -21,8 +21,8 @@ from holdfast.api.core.v1 import core_pb2
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.objects import conditions
 from holdfast.cli import access
+from holdfast.cli.cluster import leftovers, teardown
 from holdfast.cli.cluster import settings as settings_module
-from holdfast.cli.cluster import teardown
 from holdfast.cli.cluster.settings import Settings
 from holdfast.cli.cluster.supervisor import Supervisor, until_signalled
 
@@ -74,6 +74,7 @@ def _already_running(settings: Settings) -> None:
 async def _run(settings: Settings) -> None:
     started = time.monotonic()
     stopping = asyncio.create_task(until_signalled())
+    await leftovers.end(settings)
     await teardown.build_network(settings)
     supervisor = Supervisor(settings, lambda: _make_token(settings))
     working = asyncio.create_task(_work(settings, supervisor, started))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
-from holdfast.api import codec
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.kinds import Kind
-from holdfast.cli.output import jsonpath
 
 FORMATS = "json, yaml, name, wide, jsonpath=TEMPLATE, jsonpath-file=FILE, custom-columns=SPEC"
 
@@ -30,26 +29,36 @@ class Format:
         return self.name in ("", "wide")
 
 
-def parse(text: str | None) -> Format:
-    """The -o flag. Raises ApiError naming the formats there are."""
-    name, _, template = (text or "").partition("=")
-    if name in ("", "json", "yaml", "name", "wide"):
+def parse(text: str) -> Format:
+    """-o's value. Raises click.BadParameter naming the formats there are, ApiError for a template
+    file that cannot be read."""
+    name, _, template = text.partition("=")
+    if name in ("", "json", "yaml", "name", "wide") and not template:
         return Format(name)
     if name in ("jsonpath", "custom-columns") and template:
         return Format(name, template)
     if name == "jsonpath-file" and template:
-        try:
-            with open(template, encoding="utf-8") as file:  # noqa: PTH123 - "-" and pipes too
-                return Format("jsonpath", file.read().strip())
-        except OSError as error:
-            raise ApiError(
-                Reason.BAD_REQUEST, f"cannot read {template}: {error.strerror}"
-            ) from None
-    raise ApiError(Reason.BAD_REQUEST, f'unknown output format "{text}": choose one of {FORMATS}')
+        return Format("jsonpath", _text(template))
+    raise click.BadParameter(f'unknown output format "{text}": choose one of {FORMATS}')
+
+
+flag = click.option("-o", "--output", type=parse, default="", metavar="FORMAT", help=FORMATS)
+"""Adds -o; the verb gets a Format as `output`."""
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ApiError(Reason.BAD_REQUEST, f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ApiError(Reason.BAD_REQUEST, f"{path} is not UTF-8 text") from None
 
 
 def tree(kind: Kind, message: Any) -> dict[str, Any]:
     """The object's JSON with apiVersion and kind."""
+    from holdfast.api import codec
+
     return codec.to_json(message, kind)
 
 
@@ -71,10 +80,14 @@ def show(found: Sequence[tuple[Kind, Any]], chosen: Format, *, single: bool) -> 
     if chosen.name == "json":
         click.echo(json.dumps(whole, indent=4, ensure_ascii=False))
     elif chosen.name == "yaml":
+        from holdfast.api import codec
+
         click.echo(codec.dump_yaml(whole), nl=False)
     elif chosen.name == "custom-columns":
         _custom_columns(chosen.template, trees)
     else:
+        from holdfast.cli.output import jsonpath
+
         click.echo(jsonpath.render(chosen.template, whole), nl=False)
 
 
@@ -84,11 +97,11 @@ def _list_of(trees: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _custom_columns(spec: str, trees: list[dict[str, Any]]) -> None:
     """`NAME:.metadata.name,NODE:.spec.nodeName`."""
-    from holdfast.cli.output import table
+    from holdfast.cli.output import jsonpath, table
 
     columns = [column.partition(":") for column in spec.split(",")]
     if not all(path for _header, _colon, path in columns):
-        raise ApiError(Reason.BAD_REQUEST, f'bad custom-columns "{spec}": write HEADER:.path,…')
+        raise click.UsageError(f'bad custom-columns "{spec}": write HEADER:.path,…')
     rows = [[_cell(jsonpath.values(path, item)) for _h, _c, path in columns] for item in trees]
     for line in table.lines([header for header, _c, _p in columns], rows):
         click.echo(line)

@@ -13,16 +13,24 @@ from holdfast.api.kinds import Kind
 GAP = "   "
 
 
-def lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The table's lines. header may be empty: rows only."""
+def lines(
+    header: Sequence[str], rows: Sequence[Sequence[str]], least: Sequence[int] = ()
+) -> list[str]:
+    """The table's lines. header may be empty: rows only. least: widths of lines printed before,
+    so that what is added later stands below them."""
     cells = ([list(header)] if header else []) + [list(row) for row in rows]
-    if not cells:
-        return []
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    columns = widths(cells)
+    if least:
+        columns = [max(pair) for pair in zip(columns, least, strict=True)]
     return [
-        GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        GAP.join(cell.ljust(width) for cell, width in zip(row, columns, strict=True)).rstrip()
         for row in cells
     ]
+
+
+def widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column must be; [] without rows."""
+    return [max(map(len, column)) for column in zip(*cells, strict=True)]
 
 
 class Table:

@@ -1,1 +1,1 @@
-"""One module a verb (or a family of verbs); each exports its click command as `command`."""
+"""The verbs, one module each, in folders by idea; `cli.main` imports the one that is called."""

@@ -1,0 +1,1 @@
+"""Verbs for machines: cordon, uncordon, drain, taint."""

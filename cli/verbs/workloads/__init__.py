@@ -1,0 +1,1 @@
+"""Verbs for what runs: scale, rollout, set, expose, run, logs, exec."""

@@ -1,0 +1,1 @@
+"""Verbs that write objects: apply, create, replace, edit, patch, delete, label, diff."""
