@@ -35,7 +35,7 @@ from holdfast.control.controllers import every
 from holdfast.control.controllers.runner import Runner
 from holdfast.control.loop_lag import LoopLag
 from holdfast.control.recorder import Recorder
-from holdfast.control.registry import Ids, Registry, bootstrap
+from holdfast.control.registry import Derived, Ids, Registry, bootstrap
 from holdfast.control.rpc import services
 from holdfast.control.rpc.cluster import Member
 from holdfast.control.rpc.server import Listener, Server, serve
@@ -76,7 +76,7 @@ class ControlNode:
         self.config = config
         self._rng = random.SystemRandom()
         # Seeded by the request's id, so that a repeated request draws the same names.
-        self._ids = Ids(self._rng, random.Random)
+        self._ids = Ids(self._rng, Derived)
         new = not directory.examine(config.data_dir)
         self.engine = LocalEngine(config.data_dir, cluster_id=self._ids.uid() if new else "")
         self.cache = Cache(self.engine)
@@ -157,9 +157,9 @@ class ControlNode:
             member=Member(config.name, config.name, config.endpoints[0]),
         )
         certificate = ServerCertificate(authority, (*config.listen, config.ranges.first_service_ip))
-        mutual, tokens = certificate.mutual_tls(), certificate.server_tls()
-        listeners = [Listener(address, mutual) for address in config.endpoints]
-        listeners += [Listener(address, tokens) for address in config.token_endpoints]
+        # Credentials of each listener's own: gRPC asks each for the newest certificate.
+        listeners = [Listener(a, certificate.mutual_tls()) for a in config.endpoints]
+        listeners += [Listener(a, certificate.server_tls()) for a in config.token_endpoints]
         return await serve(
             listeners, services.handlers(parts, time.time, self._rng), services.NAMES
         )
