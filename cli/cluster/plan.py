@@ -68,7 +68,8 @@ def restart_delay_s(failures: int, ran_s: float) -> float:
 
 
 def _control(settings: Settings) -> Process:
-    listen = ["127.0.0.1", *([network.GATEWAY] if settings.several else [])]
+    # The first is the one that nodes and kubeconfig try first.
+    listen = [*([network.GATEWAY] if settings.several else []), "127.0.0.1"]
     flags = [flag for address in listen for flag in ("--listen", address)]
     data = str(settings.data_dir / "control")
     if settings.hollow:

@@ -30,8 +30,6 @@ LOG_BYTES_MAX = 10 << 20
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 FAILURES_AT_START_MAX = 3
-QUIET = {"GRPC_VERBOSITY": "NONE"}
-"""What goes wrong in gRPC reaches our own log as an error with a sentence."""
 TokenSource = Callable[[], Awaitable[str]]
 
 log = structlog.get_logger()
@@ -47,6 +45,8 @@ class Supervisor:
         self._ready = {process.name: asyncio.Event() for process in self._plan}
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        # Set by the first keeper that gives up on its process; `start` and `run` wait.
+        self._given_up: asyncio.Future[ApiError] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
         """Start every process. Returns when all are ready.
@@ -57,8 +57,7 @@ class Supervisor:
             self._keepers[process.name] = asyncio.create_task(self._keep(process))
         settled = asyncio.Event()  # set when all are ready or one gave up
         waiting = asyncio.create_task(self._all_ready())
-        failed = asyncio.gather(*self._keepers.values())
-        for future in (waiting, failed):
+        for future in (waiting, self._given_up):
             future.add_done_callback(lambda _future: settled.set())
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -68,16 +67,16 @@ class Supervisor:
             raise self._failure(late[0], "is not ready") from None
         finally:
             waiting.cancel()
-        if failed.done():
-            await failed
+        if self._given_up.done():
+            raise self._given_up.result()
 
     async def _all_ready(self) -> None:
         for event in self._ready.values():
             await event.wait()
 
     async def run(self) -> None:
-        """Keep the processes running until cancelled."""
-        await asyncio.gather(*self._keepers.values())
+        """Keep the processes running until cancelled, or until one cannot be (ApiError)."""
+        raise await asyncio.shield(self._given_up)
 
     async def stop(self, *programs: str) -> None:
         """End the processes of these programs: SIGTERM, after ten seconds SIGKILL."""
@@ -109,7 +108,10 @@ class Supervisor:
             failures = failures + 1 if ran_s < plan.QUIET_S else 0
             log.warning("ended", process=process.name, code=code, ran_s=round(ran_s, 1))
             if failures >= FAILURES_AT_START_MAX and not self._ready[process.name].is_set():
-                raise self._failure(process.name, f"ended {failures} times, last with code {code}")
+                what = f"ended {failures} times, last with code {code}"
+                if not self._given_up.done():
+                    self._given_up.set_result(self._failure(process.name, what))
+                return
             await asyncio.sleep(plan.restart_delay_s(failures, ran_s))
 
     async def _run_once(self, process: Process) -> int:
@@ -125,7 +127,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 pass_fds=(writing,),
-                env={**os.environ, **QUIET, ready.VARIABLE: str(writing)},
+                env={**os.environ, ready.VARIABLE: str(writing)},
                 start_new_session=True,
             )
         finally:

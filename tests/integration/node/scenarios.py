@@ -116,6 +116,22 @@ class World:
     def containerd_pid(self) -> int:
         return int((self.directory / "containerd.pid").read_text())
 
+    def _group(self, pod: core.Pod) -> Path:
+        root = Path("/sys/fs/cgroup/cpu")
+        return root / self.directory.name / "pods" / f"pod{pod.metadata.uid}"
+
+    def cpu_shares(self, pod: core.Pod) -> str:
+        """Of the pod's own group; "" without cgroup version 1."""
+        file = self._group(pod) / "cpu.shares"
+        return file.read_text().strip() if file.exists() else ""
+
+    def left(self, pod: core.Pod) -> list[str]:
+        """What is still on the machine of a pod that is gone."""
+        uid = pod.metadata.uid
+        found = [str(path) for path in self.node_directory.glob(f"*/*{uid}*")]
+        found += [line for line in Path("/proc/self/mounts").read_text().split("\n") if uid in line]
+        return [*found, *([str(self._group(pod))] if self._group(pod).exists() else [])]
+
     def log(self, pod: core.Pod, container: str = "main", attempt: int = 0) -> str:
         meta = pod.metadata
         folder = f"{meta.namespace}_{meta.name}_{meta.uid}"
@@ -123,11 +139,8 @@ class World:
         return path.read_text()
 
 
-def _exists(path: Path) -> Awaitable[bool]:
-    async def there() -> bool:
-        return path.exists()
-
-    return there()
+async def _exists(path: Path) -> bool:
+    return await asyncio.to_thread(path.exists)
 
 
 async def until(check: Callable[[], Awaitable[bool]], what: str, wait_s: float = WAIT_S) -> None:
@@ -218,18 +231,15 @@ async def life(world: World) -> None:
         "nameserver 10.96.0.10",
     ):
         assert wanted in text, text
-    group = Path(f"/sys/fs/cgroup/cpu/{world.directory.name}/pods/pod{found.metadata.uid}")
-    if group.exists():
-        assert (group / "cpu.shares").read_text().strip() == "102"
+    shares = world.cpu_shares(found)
+    assert shares in ("102", ""), shares
     listed = await world.client.list("events", "default")
     reasons = {event.reason for event in listed.objects}
     assert "Started" in reasons, reasons
     await world.client.delete("pods", "full", "default")
     await world.gone("full")
-    assert not list((world.node_directory / "pods").iterdir())
-    assert not list((world.node_directory / "logs").iterdir())
-    assert not group.exists()
-    assert str(world.node_directory) not in Path("/proc/self/mounts").read_text()
+    left = world.left(found)
+    assert not left, left
 
 
 async def crashes(world: World) -> None:

@@ -27,5 +27,6 @@ def test_scenario(name):
             for path in sorted(here.directory.glob("*.log"))
         )
         if name == "away":
+            here.stop()
             here.start()
         assert done.returncode == 0, done.stdout + done.stderr + told
