@@ -7,11 +7,14 @@ init containers one after another before them, so a pod needs the larger of the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from holdfast.api import quantity
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from holdfast.api.core.v1 import core_pb2 as core
     from holdfast.api.meta.v1 import meta_pb2 as meta
 
@@ -50,21 +53,32 @@ def of_pod(pod: core.Pod) -> dict[str, int]:
 
 def qos_class(pod: core.Pod) -> str:
     """Guaranteed (every container limits cpu and memory to what it requests), BestEffort (none
-    asks for anything) or Burstable. Source: component-helpers qos.ComputePodQOS."""
-    asked = False
-    guaranteed = True
+    asks for either) or Burstable. Raises quantity.QuantityError. Source: component-helpers
+    qos.ComputePodQOS."""
+    asked, guaranteed = False, True
     for container in (*pod.spec.containers, *pod.spec.initContainers):
-        limits, wanted = container.resources.limits, container.resources.requests
-        asked = asked or bool(limits) or bool(wanted)
-        guaranteed = guaranteed and all(
-            name in limits and _equal(limits.get(name), wanted.get(name)) for name in (CPU, MEMORY)
-        )
+        limits = _counted(container.resources.limits)
+        wanted = _counted(container.resources.requests)
+        asked = asked or bool(limits or wanted)
+        guaranteed = guaranteed and len(limits) == len(_COUNTED) and {**limits, **wanted} == limits
     if not asked:
         return "BestEffort"
     return "Guaranteed" if guaranteed else "Burstable"
 
 
-def _equal(limit: meta.Quantity | None, request: meta.Quantity | None) -> bool:
-    if limit is None:
-        return False
-    return request is None or quantity.parse(limit.string) == quantity.parse(request.string)
+_COUNTED = (CPU, MEMORY)
+
+
+def _counted(values: Mapping[str, meta.Quantity]) -> dict[str, Fraction]:
+    """The amounts of cpu and memory that are not 0."""
+    found = {}
+    for name in _COUNTED:
+        value = values.get(name)
+        if value is not None and (parsed := _parsed(value.string)):
+            found[name] = parsed
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Fraction:
+    return quantity.parse(text)
