@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.selectors import FieldSelector, LabelSelector
-from holdfast.control.cache import indexes
 from holdfast.control.cache.cache import Cache
 from holdfast.control.cache.entries import Entry, Update
 from holdfast.control.cache.events import Record
+from holdfast.control.cache.indexes import NODE, NODE_AT, PODS
 from holdfast.control.cache.ring import BYTES_MAX, RECORDS_MAX, Ring
 from holdfast.control.cache.selections import (
     ANY_COMMIT,
@@ -104,7 +104,7 @@ class Hub:
     def _snapshot(self, selection: Selection) -> list[Entry]:
         node = selection.node
         if node:
-            found = self.cache.by_index(selection.resource, indexes.NODE, node)
+            found = self.cache.by_index(selection.resource, NODE, node)
             return sorted(found, key=lambda entry: entry.key)
         return self.cache.list(selection.resource, selection.namespace)
 
@@ -138,11 +138,11 @@ class Hub:
 
 
 def _record(change: Change, update: Update) -> Record:
-    if change.key.resource != indexes.PODS:
+    if change.key.resource != PODS:
         return Record(change)
     return Record(change, (_node(update.old), _node(update.new)))
 
 
 def _node(entry: Entry | None) -> str:
     """Where a pod is; "" for one that is not there: no state of it is looked at."""
-    return entry.indexed[indexes.NODE_AT] if entry else ""
+    return entry.indexed[NODE_AT] if entry else ""

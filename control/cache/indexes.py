@@ -58,6 +58,6 @@ NODE_AT = 1
 """Where NODE stands among the indexes of PODS, and so in `Entry.indexed`."""
 
 
-def of(resource: str) -> tuple[tuple[str, Index], ...]:
+def indexes_of(resource: str) -> tuple[tuple[str, Index], ...]:
     """The indexes of a resource, with their names; OWNER is always the first."""
     return _EVERY + _MORE.get(resource, ())

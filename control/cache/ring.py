@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from holdfast.control.cache import indexes
 from holdfast.control.cache.events import Record
+from holdfast.control.cache.indexes import NODE
 from holdfast.control.cache.selections import Topic
 
 RECORDS_MAX = 16_384
@@ -85,7 +85,7 @@ def topics(record: Record) -> list[Topic]:
         found.append((resource, "namespace", namespace))
     if record.nodes:
         before, after = record.nodes
-        found.append((resource, indexes.NODE, after))
+        found.append((resource, NODE, after))
         if before != after:
-            found.append((resource, indexes.NODE, before))
+            found.append((resource, NODE, before))
     return found

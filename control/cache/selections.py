@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.api.selectors import FieldSelector, LabelSelector
-from holdfast.control.cache import indexes
 from holdfast.control.cache.entries import Entry, EventType
 from holdfast.control.cache.events import Decode, Event, Record
+from holdfast.control.cache.indexes import NODE, PODS
 
 Topic = tuple[str, str, str]
 """A list of the ring: resource, field ("" = all of it, "namespace" or "spec.nodeName"), value."""
@@ -33,16 +33,16 @@ class Selection:
     @property
     def node(self) -> str | None:
         """The node whose pods it is about, None when it is not about one node's."""
-        if self.resource != indexes.PODS:
+        if self.resource != PODS:
             return None
-        return self.fields.required.get(indexes.NODE)
+        return self.fields.required.get(NODE)
 
     @property
     def topic(self) -> Topic:
         """Where the ring keeps all changes that may concern it."""
         node = self.node
         if node is not None:
-            return (self.resource, indexes.NODE, node)
+            return (self.resource, NODE, node)
         if self.namespace:
             return (self.resource, "namespace", self.namespace)
         return (self.resource, "", "")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 
-from holdfast.control.cache import indexes
 from holdfast.control.cache.entries import Entry
+from holdfast.control.cache.indexes import indexes_of
 from holdfast.control.store.commands import Key
 
 
@@ -21,7 +21,7 @@ class Table:
         self._spaces: dict[str, dict[str, Entry]] = {}
         self._names: dict[str, list[str]] = {}  # sorted, as many as in _spaces
         self._order: list[str] = []  # the namespaces, sorted
-        self._indexes = indexes.of(resource)
+        self._indexes = indexes_of(resource)
         self._found: list[dict[str, dict[Key, Entry]]] = [{} for _ in self._indexes]
 
     def get(self, namespace: str, name: str) -> Entry | None:

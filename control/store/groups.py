@@ -88,8 +88,13 @@ def split(commit: Commit) -> Iterator[tuple[Commit, int, int]]:
 
 
 def _part(commit: Commit, number: int, start: int, end: int) -> Commit:
-    part_id = commit.id + number.to_bytes(4, "big") if commit.id else b""
-    return replace(commit, id=part_id, writes=commit.writes[start:end])
+    own_id = part_id(commit.id, number) if commit.id else b""
+    return replace(commit, id=own_id, writes=commit.writes[start:end])
+
+
+def part_id(commit_id: bytes, number: int) -> bytes:
+    """The id of a part, counted from 0."""
+    return commit_id + number.to_bytes(4, "big")
 
 
 def join(results: list[Result]) -> Result:

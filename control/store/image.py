@@ -96,14 +96,19 @@ def _insert_changes(connection: sqlite3.Connection, changes: Sequence[Change]) -
 def _save_retries(connection: sqlite3.Connection, behind: Behind) -> None:
     if not behind.retries:
         return  # the bounds move only when a row is added
-    rows = [
-        (one.position, one.id, records.encode_result(one.result) if one.result else None)
-        for one in behind.retries
-    ]
-    connection.executemany("INSERT INTO retries VALUES (?, ?, ?)", rows)
+    for start in range(0, len(behind.retries), ROWS_MAX):
+        values: list[object] = []
+        for one in behind.retries[start : start + ROWS_MAX]:
+            result = None if one.result is None else records.encode_result(one.result)
+            values += (one.position, one.id, result)
+        rows = ", ".join([f"({marks(3)})"] * (len(values) // 3))
+        connection.execute(f"INSERT INTO retries VALUES {rows}", values)  # noqa: S608
+    first, results_from = behind.pruned
+    if first == results_from:
+        return  # no result was dropped, so no id either
     connection.execute(
         "UPDATE retries SET result = NULL WHERE position BETWEEN ? AND ?",
-        (behind.pruned[0], behind.pruned[1] - 1),
+        (first, results_from - 1),
     )
     connection.execute("DELETE FROM retries WHERE position < ?", (behind.spent_from,))
 

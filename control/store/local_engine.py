@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 
 import structlog
@@ -35,7 +36,7 @@ from holdfast.control.store.engine import (
     StoreError,
     UnknownOutcomeError,
 )
-from holdfast.control.store.groups import join, split
+from holdfast.control.store.groups import join, part_id, split
 from holdfast.control.store.history import overlay
 from holdfast.control.store.opening import Opened, open_store
 from holdfast.control.store.pipeline import SPENT, Pipeline
@@ -71,7 +72,11 @@ class LocalEngine:
             raise
         upkeep = Upkeep(store, self.compact)
         self._pipeline = Pipeline(store, self._tell, upkeep.wrote)
-        await self._tell_loaded(store)
+        try:
+            await self._tell_loaded(store)
+        except BaseException:
+            await self._close(store)
+            raise
         jobs = (self._pipeline.write, self._pipeline.apply, upkeep.run)
         self._tasks = [asyncio.create_task(self._guard(job)) for job in jobs]
         log.info("store opened", path=str(self._path), revision=self.revision)
@@ -92,10 +97,10 @@ class LocalEngine:
 
     async def stop(self) -> None:
         """See Engine.stop. May be called twice, or without start."""
-        store, self._opened = self._opened, None
-        if store is None:
+        store = self._opened
+        if store is None or not self._pipeline:
             return
-        if self._pipeline and not self._failure:
+        if not self._failure:
             self._pipeline.refuse(StoreError("the store is stopping"))
         *commits, upkeep = self._tasks
         upkeep.cancel()
@@ -104,9 +109,13 @@ class LocalEngine:
             if not self._failure:
                 await _flush(store)
         finally:
-            await store.reader.close()
-            await store.writer.close()
-            directory.release(self._lock)
+            await self._close(store)
+
+    async def _close(self, store: Opened) -> None:
+        self._opened = None
+        await store.reader.close()
+        await store.writer.close()
+        directory.release(self._lock)
 
     async def _guard(self, job: Callable[[], Awaitable[None]]) -> None:
         """Run one task of the engine; an error in it ends the engine."""
@@ -125,7 +134,7 @@ class LocalEngine:
         self._failure = error
         self._failed.set()
         assert self._pipeline
-        self._pipeline.refuse(error)
+        self._pipeline.abandon(error)
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
@@ -151,13 +160,24 @@ class LocalEngine:
         """See Engine.compact."""
         await self._running().add(Compact(floor), 0, 64)
 
-    def recall(self, commit_id: bytes) -> Result | None:
+    def recall(self, commit_id: bytes, writes: int) -> Result | None:
         """The first result of a commit id, None when it is new: for a caller that judges a
-        commit before it gets here. Raises UnknownOutcomeError when only the id is kept."""
+        commit of so many writes before it gets here. Raises UnknownOutcomeError when the result
+        is no longer kept, or only a part of the batch was done."""
         retries = self._store.state.retries
-        if retries.spent(commit_id):
-            raise UnknownOutcomeError(SPENT)
-        return retries.find(commit_id)
+        found: list[Result] = []
+        for one in chain((commit_id,), (part_id(commit_id, n) for n in count())):
+            if retries.spent(one):
+                raise UnknownOutcomeError(SPENT)
+            result = retries.find(one)
+            if result is not None:
+                found.append(result)
+            elif one != commit_id:
+                break
+        done = sum(len(result.outcomes) for result in found)
+        if done not in (0, writes):
+            raise UnknownOutcomeError("only a part of this batch was done, or it was another one")
+        return join(found) if found else None
 
     async def barrier(self) -> int:
         """See Engine.barrier. One member acknowledges only what it has applied."""

@@ -92,7 +92,7 @@ def decode(data: bytes) -> list[Command]:
 
 
 def _decode(reader: _Reader) -> Command:
-    kind = reader.data[reader.at] if reader.at < len(reader.data) else 0
+    kind = reader.raw[reader.at] if reader.at < len(reader.raw) else 0
     if kind == _COMPACT:
         return Compact(reader.take(_FLOOR)[1])
     if kind != _COMMIT:
@@ -144,21 +144,21 @@ def decode_result(data: bytes) -> Result:
 class _Reader:
     """A place in the bytes of an entry. Reading past the end raises struct.error."""
 
-    __slots__ = ("at", "data")
+    __slots__ = ("at", "raw")
 
     def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+        self.raw, self.at = data, 0
 
     def take(self, form: struct.Struct) -> tuple[int, ...]:
-        values = form.unpack_from(self.data, self.at)
+        values = form.unpack_from(self.raw, self.at)
         self.at += form.size
         return values
 
     def bytes(self, length: int) -> bytes:
         end = self.at + length
-        if length < 0 or end > len(self.data):
+        if length < 0 or end > len(self.raw):
             raise struct.error("past the end")
-        found, self.at = self.data[self.at : end], end
+        found, self.at = self.raw[self.at : end], end
         return found
 
     def key(self, lengths: Sequence[int]) -> Key:

@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from holdfast.control.store import image
-from holdfast.control.store.engine import DiskFullError
-from holdfast.control.store.floor import SAMPLE_S, Samples
+from holdfast.control.store.engine import FatalStoreError, StoreError
+from holdfast.control.store.history import SAMPLE_S, Samples
 from holdfast.control.store.opening import Opened
+
+log = structlog.get_logger()
 
 CHECKPOINT_BYTES = 8 << 20
 SWEEP_REVISIONS = 256
@@ -49,8 +53,10 @@ class Upkeep:
                 if self._written_bytes >= CHECKPOINT_BYTES:
                     await self._checkpoint()
                 await self._sweep()
-            except DiskFullError:
-                pass  # the next round tries again; what is freed then makes room
+            except FatalStoreError:
+                raise
+            except StoreError as error:  # a full disk or queue: the next round tries again
+                log.warning("store upkeep put off", error=str(error))
             self._due.clear()
             try:
                 async with asyncio.timeout(max(0.0, sampled + SAMPLE_S - now())):

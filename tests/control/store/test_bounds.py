@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.control.store import floor, groups, retries
+from holdfast.control.store import groups, history, retries
 from holdfast.control.store.commands import ANY, Change, Commit, Key, Outcome, Result, Row, Write
 from holdfast.control.store.engine import PART_BYTES_MAX, PART_WRITES_MAX, StoreError
 from holdfast.control.store.history import Tail, overlay
@@ -50,7 +50,7 @@ def test_a_loaded_table_goes_on_where_it_was() -> None:
 
 
 def test_history_is_kept_for_its_time() -> None:
-    samples = floor.Samples()
+    samples = history.Samples()
     for minute in range(10):
         samples.add(minute * 60.0, minute * 100)
         wanted = samples.floor_wanted(minute * 60.0, minute * 100, 0)
@@ -58,10 +58,10 @@ def test_history_is_kept_for_its_time() -> None:
 
 
 def test_history_is_bounded_in_count() -> None:
-    samples = floor.Samples()
+    samples = history.Samples()
     samples.add(0.0, 0)
-    assert samples.floor_wanted(1.0, floor.KEPT_MAX + 7, 0) == 7
-    assert samples.floor_wanted(1.0, floor.KEPT_MAX + 7, 50) == 50
+    assert samples.floor_wanted(1.0, history.KEPT_MAX + 7, 0) == 7
+    assert samples.floor_wanted(1.0, history.KEPT_MAX + 7, 50) == 50
 
 
 writes = st.builds(

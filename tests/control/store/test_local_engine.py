@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.control.store import directory, image, pipeline, records, retries
+from holdfast.control.store import directory, image, records, retries
 from holdfast.control.store.commands import ABSENT, Compact, Row
 from holdfast.control.store.engine import (
     FatalStoreError,
@@ -103,7 +103,7 @@ async def test_a_repeat_after_a_crash_happens_once(engine: LocalEngine, tmp_path
     for path in (copy, later):
         again = LocalEngine(path)
         await again.start()
-        assert again.recall(commit.id) == first
+        assert again.recall(commit.id, 1) == first
         assert await again.commit(commit) == first
         await again.stop()
 
@@ -127,6 +127,16 @@ async def test_ids_older_than_the_table_are_unknown(
         assert (await again.commit(batch(put("a"), commit_id=b"%016d" % n))).outcomes
     assert again.revision == revision
     await again.stop()
+
+
+async def test_a_large_batch_is_recalled_whole(engine: LocalEngine) -> None:
+    writes = [put(f"{n:05}") for n in range(600)]
+    commit = batch(*writes, commit_id=b"0123456789abcdef")
+    assert engine.recall(commit.id, 600) is None
+    first = await engine.commit(commit)
+    assert engine.recall(commit.id, 600) == first
+    with pytest.raises(UnknownOutcomeError, match="another one"):
+        engine.recall(commit.id, 601)
 
 
 async def test_an_id_used_for_other_writes_is_told(engine: LocalEngine) -> None:
@@ -365,12 +375,30 @@ async def test_a_damaged_image_ends_the_engine(engine: LocalEngine, tmp_path: Pa
     assert engine.row(key("b")) is None
 
 
-async def test_what_waits_at_the_stop_has_an_unknown_outcome(
-    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pipeline, "IDLE_FLUSH_S", 10.0)
-    commits = [asyncio.create_task(engine.commit(batch(put(f"a{n}")))) for n in range(5)]
-    await asyncio.sleep(0)
+@pytest.mark.parametrize("turns", [0, 1, 3, 7, 20, 60])
+async def test_a_stop_under_writes_loses_nothing_answered(tmp_path: Path, turns: int) -> None:
+    engine = LocalEngine(tmp_path, cluster_id="test")
+    await engine.start()
+    commits = []
+    for n in range(40):
+        commits.append(asyncio.create_task(engine.commit(batch(put(f"a{n}"), put(f"b{n}")))))
+        for _ in range(turns):
+            await asyncio.sleep(0)
     await engine.stop()
-    for answer in await asyncio.gather(*commits, return_exceptions=True):
-        assert isinstance(answer, tuple | UnknownOutcomeError)
+    answers = await asyncio.gather(*commits, return_exceptions=True)
+    rows, revision, _ = await reopened(tmp_path)
+    found = {row.key.name: row.revision for row in rows}
+    assert revision == len(rows)
+    for n, answer in enumerate(answers):
+        assert isinstance(answer, tuple | StoreError)
+        if isinstance(answer, tuple):
+            assert [one.revision for one in answer[0]] == [found[f"a{n}"], found[f"b{n}"]]
+
+
+async def test_a_listener_that_raises_at_the_start_leaves_nothing_open(tmp_path: Path) -> None:
+    path = await stopped(tmp_path)
+    engine = LocalEngine(path)
+    engine.listen(lambda _changes: 1 / 0)  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        await engine.start()
+    assert len((await reopened(path))[0]) == 3
