@@ -266,13 +266,17 @@ class Client:
         dry_run: bool = False,
     ) -> builtins.list[Outcome]:
         """Many writes in one call, one outcome each, in order; at most BATCH_WRITES_MAX."""
-        request = resources_pb2.BatchRequest(
-            writes=[decoding.batch_write(write) for write in writes],
-            atomic=atomic,
-            options=self._options(dry_run),
-        )
-        reply = await self._call("Batch", request)
-        return [decoding.outcome(item) for item in reply.outcomes]
+        request = resources_pb2.BatchRequest(atomic=atomic)
+        self.fill(request, writes, dry_run=dry_run)
+        return decoding.outcomes(await self._call("Batch", request))
+
+    def fill(
+        self, request: resources_pb2.BatchRequest, writes: Sequence[Write], *, dry_run: bool = False
+    ) -> None:
+        """Put writes of this client into a request that travels by another way."""
+        request.options.MergeFrom(self._options(dry_run))
+        for write in writes:
+            decoding.batch_write(request.writes.add(), write)
 
     async def watch(
         self,

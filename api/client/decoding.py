@@ -62,24 +62,27 @@ def event(kind: kinds.Kind, item: resources_pb2.WatchEvent) -> Event:
     return Event(kind_of_event, item.revision, kind.message.FromString(item.object))
 
 
-def batch_write(write: Write) -> resources_pb2.BatchWrite:
-    """One write of a batch for the wire."""
-    item = resources_pb2.BatchWrite(
-        verb=_VERBS[write.verb],
-        resource=write.resource,
-        namespace=write.namespace,
-        name=write.name,
-        subresource=write.subresource,
-        uid=write.uid,
-    )
+def batch_write(item: resources_pb2.BatchWrite, write: Write) -> None:
+    """Fill in one write of a batch for the wire."""
+    item.verb = _VERBS[write.verb]
+    item.resource = write.resource
+    namespace, name = write.namespace, write.name
     if write.message is not None:
         metadata = write.message.metadata
         item.object = write.message.SerializeToString()
-        item.namespace = write.namespace or metadata.namespace
-        item.name = write.name or metadata.name
+        namespace, name = namespace or metadata.namespace, name or metadata.name
+    item.namespace, item.name = namespace, name
+    if write.subresource:
+        item.subresource = write.subresource
+    if write.uid:
+        item.uid = write.uid
     if write.grace_period_s is not None:
         item.delete_options.grace_period_s = write.grace_period_s
-    return item
+
+
+def outcomes(reply: resources_pb2.BatchReply) -> list[Outcome]:
+    """What became of each write of a batch."""
+    return [outcome(item) for item in reply.outcomes]
 
 
 def outcome(item: resources_pb2.BatchOutcome) -> Outcome:

@@ -61,7 +61,7 @@ class Target:
         """Write this object, and the addresses it takes or frees."""
         data = serialized(new, kind)
         write = Write(self.key, data, self.entry.revision)
-        return Draft(self.key, (write, *freed), new, data, self.entry, self.pinned)
+        return Draft(self.key, (write, *freed), data, self.entry, self.pinned)
 
 
 def stale(resource: str, name: str) -> ApiError:

@@ -17,7 +17,7 @@ from holdfast.api.objects import names
 from holdfast.api.objects.metadata import validate as validate_metadata
 from holdfast.control.registry.drafts import Draft, Situation
 from holdfast.control.registry.intents import Intent
-from holdfast.control.registry.sizes import serialized
+from holdfast.control.registry.sizes import first_field_bytes, serialized
 from holdfast.control.registry.strategies.generic import Strategy, has_spec
 from holdfast.control.store.commands import ABSENT, Key, Write
 
@@ -25,7 +25,13 @@ from holdfast.control.store.commands import ABSENT, Key, Write
 def create(intent: Intent, kind: Kind, situation: Situation) -> Draft:
     """The draft of a new object. Raises ApiError."""
     strategy = strategies.of(kind.resource)
-    new = _copied(intent, kind)
+    sent = _sent(intent, kind)
+    template, rest = _template(sent, kind, situation)
+    new: Any = kind.message()
+    if rest:
+        new.metadata.CopyFrom(sent.metadata)
+    else:
+        new.CopyFrom(sent)
     meta = new.metadata
     namespace = metadata.place(kind, intent, meta)
     _check_namespace(kind, namespace, situation)
@@ -33,24 +39,32 @@ def create(intent: Intent, kind: Kind, situation: Situation) -> Draft:
     name = given or metadata.generated(kind, meta, situation)
     metadata.clear_system_fields(meta)
     meta.name = name
-    make = _make_pod if kind.resource == "pods" else _make
-    taken = make(new, kind, strategy, situation)
+    taken = _check_metadata(meta, kind) if rest else _make(new, kind, strategy, situation)
     metadata.stamp_created(meta, kind, situation, counted=has_spec(new))
+    data = serialized(new, kind, rest)
+    if template and not rest:
+        situation.proven.put(template, data[first_field_bytes(data) :])
     key = Key(kind.resource, namespace, name)
-    data = serialized(new, kind)
-    writes = (Write(key, data, ABSENT), *taken)
-    return Draft(key, writes, new, data, None, pinned=True, generated=not given)
+    return Draft(key, (Write(key, data, ABSENT), *taken), data, pinned=True, generated=not given)
 
 
-def _copied(intent: Intent, kind: Kind) -> Any:
-    if intent.message is None:
+def _sent(intent: Intent, kind: Kind) -> Any:
+    sent = intent.message
+    if sent is None:
         raise ApiError(Reason.BAD_REQUEST, f"no {kind.kind} was sent to create")
-    if intent.message.metadata.resourceVersion:
+    if sent.metadata.resourceVersion:
         message = "metadata.resourceVersion must not be set on objects to be created"
-        raise ApiError(Reason.BAD_REQUEST, message, kind.kind, intent.message.metadata.name)
-    new = type(intent.message)()
-    new.CopyFrom(intent.message)
-    return new
+        raise ApiError(Reason.BAD_REQUEST, message, kind.kind, sent.metadata.name)
+    return sent
+
+
+def _template(sent: Any, kind: Kind, situation: Situation) -> tuple[bytes, bytes]:
+    """A pod's spec as sent, and what becomes of it: all of the stored bytes behind the metadata,
+    b"" when this spec has not been proven. Of other kinds both are b""."""
+    if kind.resource != "pods":
+        return b"", b""
+    template: bytes = sent.spec.SerializeToString(deterministic=True)
+    return template, situation.proven.get(template) or b""
 
 
 def _check_namespace(kind: Kind, namespace: str, situation: Situation) -> None:
@@ -73,27 +87,18 @@ def _make(new: Any, kind: Kind, strategy: Strategy, situation: Situation) -> lis
     strategy.before_create(new, situation)
     objects.default(kind, new)
     taken = strategy.claims(new, None, situation)
-    causes = [*objects.validate(kind, new), *objects.unbuilt(kind, new)]
+    causes = objects.validate(kind, new)
+    causes += objects.unbuilt(kind, new)
     if causes:
         raise invalid(kind.kind, new.metadata.name, causes)
     return taken
 
 
-def _make_pod(new: Any, kind: Kind, strategy: Strategy, situation: Situation) -> list[Write]:
-    """As `_make`, but spec and status once for all pods that are sent with the same spec."""
-    sent = new.spec.SerializeToString(deterministic=True)
-    ready = situation.proven.get(sent)
-    if ready is None:
-        taken = _make(new, kind, strategy, situation)
-        rest = type(new)(spec=new.spec, status=new.status)
-        situation.proven.put(sent, rest.SerializeToString())
-        return taken
-    codec.normalize(new.metadata)
+def _check_metadata(meta: Any, kind: Kind) -> list[Write]:
+    """What is left to do for a pod whose spec was proven by an earlier one."""
+    codec.normalize(meta)
     found = objects.Findings()
-    validate_metadata(new.metadata, kind, names.subdomain, found)
+    validate_metadata(meta, kind, names.subdomain, found)
     if found:
-        raise invalid(kind.kind, new.metadata.name, found)
-    new.ClearField("spec")
-    new.ClearField("status")
-    new.MergeFromString(ready)
+        raise invalid(kind.kind, meta.name, found)
     return []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from holdfast.api.errors import ApiError
 from holdfast.control.registry.intents import Done
@@ -58,15 +58,14 @@ class Draft:
     """One intent, checked and ready to be written, or settled without writing.
 
     writes: the object's own first, then the addresses it takes or frees; all or none happen.
-    message, data: the object as it will be stored; None and b"" when it is removed. base: what
-    the draft was decided on. pinned: the caller named the revision, so another one is a Conflict
+    data: the object as it will be stored, b"" when it is removed. base: what the draft was decided
+    on. pinned: the caller named the revision, so another one is a Conflict
     rather than a reason to look again. generated: the name was drawn. settled: the answer when
     there is nothing to write: it is as wanted already, or it is refused.
     """
 
     key: Key
     writes: tuple[Write, ...]
-    message: Any = None
     data: bytes = b""
     base: Entry | None = None
     pinned: bool = False
@@ -76,7 +75,7 @@ class Draft:
 
 def unchanged(base: Entry) -> Draft:
     """Nothing to write: the object is as wanted."""
-    return Draft(base.key, (), base.message, base.data, base, settled=Done(base, base.revision))
+    return Draft(base.key, (), base.data, base, settled=Done(base, base.revision))
 
 
 def refused(key: Key, error: ApiError) -> Draft:

@@ -13,7 +13,7 @@ TEMPLATE_BYTES_MAX = 64 << 10
 
 
 class ProvenTemplates:
-    """The specs used last: bytes as sent → a Pod's bytes with spec and status, without metadata."""
+    """The specs used last: bytes as sent → the stored Pod's bytes behind its metadata."""
 
     __slots__ = ("_ready",)
 

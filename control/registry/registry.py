@@ -266,17 +266,18 @@ class Registry:
 
     def _done(self, draft: Draft, revision: int) -> Done:
         """The object as the cache has it; as drafted in a dry run, or when it moved on already."""
-        if draft.message is None and draft.settled is None:
+        if not draft.data and draft.settled is None:
             return Done(draft.base, revision)
         entry = self._cache.get(*draft.key)
         if revision and entry is not None and entry.revision >= revision:
             return Done(entry, revision)
-        if draft.message is None:
+        if not draft.data:
             return Done(None, revision)
         before = 0 if draft.base is None else draft.base.revision
         created = revision if draft.base is None else draft.base.created
         at = revision or before
-        return Done(Entry(draft.key, at, created, draft.message, draft.data), revision)
+        message = self._cache.decode(draft.key.resource, draft.data)
+        return Done(Entry(draft.key, at, created, message, draft.data), revision)
 
 
 def _is_refused(draft: Draft) -> bool:

@@ -62,7 +62,7 @@ def remove(target: Target, kind: Kind, situation: Situation) -> Draft:
     strategy.check_removal(target.old, situation)
     write = Write(target.key, None, target.entry.revision)
     freed = strategy.releases(target.old, situation)
-    return Draft(target.key, (write, *freed), None, b"", target.entry, target.pinned)
+    return Draft(target.key, (write, *freed), b"", target.entry, target.pinned)
 
 
 def _ask_collector(meta: Any, propagation: Propagation) -> None:

@@ -11,12 +11,13 @@ OBJECT_BYTES_MAX = 1_572_864
 """1.5 MiB, etcd's and so Kubernetes' own bound."""
 
 
-def serialized(message: Any, kind: Kind) -> bytes:
-    """The bytes to store: equal objects have equal bytes.
+def serialized(message: Any, kind: Kind, rest: bytes = b"") -> bytes:
+    """The bytes to store: equal objects have equal bytes. rest: the bytes of the fields behind
+    those that the message has.
 
     Raises ApiError RequestEntityTooLarge.
     """
-    data: bytes = message.SerializeToString(deterministic=True)
+    data: bytes = message.SerializeToString(deterministic=True) + rest
     if len(data) > OBJECT_BYTES_MAX:
         name = message.metadata.name
         text = (
@@ -25,3 +26,17 @@ def serialized(message: Any, kind: Kind) -> bytes:
         )
         raise ApiError(Reason.TOO_LARGE, text, kind.kind, name)
     return data
+
+
+def first_field_bytes(data: bytes) -> int:
+    """How long the first field of a message is, with its tag and length: the metadata of a stored
+    object."""
+    length = shift = 0
+    at = 1
+    while True:
+        byte = data[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return at + length
+        shift += 7

@@ -15,7 +15,6 @@ from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.message import Message
 
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.identity import Identity, of_node
@@ -24,13 +23,12 @@ from holdfast.control.access.attempts import Attempts
 from holdfast.control.access.ca import Authority, Randomness
 from holdfast.control.access.revocations import Revocations
 from holdfast.control.access.tokens import JoinTokens
-from holdfast.control.rpc.doors import Authenticate, Context, Unary, allow, unary
+from holdfast.control.rpc.doors import Authenticate, Context, allow, unary
 
 NAME = "holdfast.api.rpc.v1.Access"
 TOKENS = "jointokens.holdfast.dev"
 CERTIFICATES = "certificates.holdfast.dev"
 """The names by which `decide` judges these calls; they are no objects of the API."""
-NOBODY = Identity("")
 
 NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 """A DNS-1123 subdomain; its length is bounded by the certificate's subject."""
@@ -62,33 +60,23 @@ class AccessService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """For `server.add_generic_rpc_handlers`."""
-        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "Join": _handler(self.join, wire.JoinRequest)
+        methods: tuple[tuple[str, Any, Callable[..., Any]], ...] = (
+            ("Renew", wire.RenewRequest, self.renew),
+            ("CreateToken", wire.CreateTokenRequest, self.create_token),
+            ("ListTokens", wire.ListTokensRequest, self.list_tokens),
+            ("RevokeToken", wire.RevokeTokenRequest, self.revoke_token),
+            ("RevokeCertificate", wire.RevokeCertificateRequest, self.revoke_certificate),
+        )
+        who = self._doors.authenticate
+        handlers = {
+            name: unary(f"Access/{name}", who, request, method) for name, request, method in methods
         }
-        for name, method, request_type in (
-            ("Renew", self.renew, wire.RenewRequest),
-            ("CreateToken", self.create_token, wire.CreateTokenRequest),
-            ("ListTokens", self.list_tokens, wire.ListTokensRequest),
-            ("RevokeToken", self.revoke_token, wire.RevokeTokenRequest),
-            ("RevokeCertificate", self.revoke_certificate, wire.RevokeCertificateRequest),
-        ):
-            guarded = unary(f"Access/{name}", self._doors.authenticate, method)
-            handlers[name] = _handler(guarded, request_type)
+        handlers["Join"] = unary("Access/Join", _caller, wire.JoinRequest, self.join)
         return grpc.method_handlers_generic_handler(NAME, handlers)
 
-    async def join(self, request: wire.JoinRequest, context: Context) -> wire.JoinReply:
-        """Certify a machine as the node of a name, by a join token."""
-
-        async def anybody(_context: Context) -> Identity:
-            return NOBODY
-
-        async def answer(request: wire.JoinRequest, _identity: Identity) -> wire.JoinReply:
-            return await self._join(request, _host(context.peer()))
-
-        reply: wire.JoinReply = await unary("Access/Join", anybody, answer)(request, context)
-        return reply
-
-    async def _join(self, request: wire.JoinRequest, host: str) -> wire.JoinReply:
+    async def join(self, request: wire.JoinRequest, caller: Identity) -> wire.JoinReply:
+        """Certify a machine as the node of a name, by a join token. caller: see `_caller`."""
+        host = caller.name
         self._check_token(request, host)
         name = request.node_name
         if not NODE_NAME.fullmatch(name):
@@ -174,14 +162,7 @@ class AccessService:
         )
 
 
-def _host(peer: str) -> str:
-    """The address of "ipv4:10.0.0.1:4242" or "ipv6:[::1]:4242" without its port."""
-    return peer.rpartition(":")[0]
-
-
-def _handler(method: Unary, request_type: type[Message]) -> grpc.RpcMethodHandler[Any, Any]:
-    return grpc.unary_unary_rpc_method_handler(
-        method,
-        request_deserializer=request_type.FromString,
-        response_serializer=lambda reply: reply.SerializeToString(),
-    )
+async def _caller(context: Context) -> Identity:
+    """Who joins is nobody yet: known only by the address it calls from, without its port
+    ("ipv4:10.0.0.1" of "ipv4:10.0.0.1:4242")."""
+    return Identity(context.peer().rpartition(":")[0])

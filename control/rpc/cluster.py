@@ -46,11 +46,8 @@ class ClusterService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service's methods for a server."""
-        status = grpc.unary_unary_rpc_method_handler(
-            unary("Cluster/Status", self._authenticate, self.status),
-            request_deserializer=cluster_pb2.ClusterStatusRequest.FromString,
-            response_serializer=cluster_pb2.ClusterStatusReply.SerializeToString,
-        )
+        request = cluster_pb2.ClusterStatusRequest
+        status = unary("Cluster/Status", self._authenticate, request, self.status)
         return grpc.method_handlers_generic_handler(NAME, {"Status": status})
 
     async def status(

@@ -1,19 +1,20 @@
-"""What stands before every method: who is it, and what a failure looks like to the caller.
+"""What stands before every method: what is asked, who asks, and what a failure looks like.
 
-`unary` and `streaming` wrap the methods of a service. An ApiError becomes a status; a failure of
-the store is Unavailable; anything else is a bug: it is logged with its traceback under an id, and
-the caller is told the id.
+`unary`, `streaming` and `two_way` make the handlers of a service's methods. Requests come in as
+bytes and are read here, so that one that is no message gets an answer like any other bad input.
+An ApiError becomes a status; a failure of the store is Unavailable; anything else is a bug: it is
+logged with its traceback under an id, and the caller is told the id.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError, Message
 
 from holdfast.api import wire
 from holdfast.api.errors import ApiError, Reason
@@ -23,50 +24,88 @@ from holdfast.control.store.engine import ExpiredError, StoreError, UnknownOutco
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Authenticate = Callable[[Context], Awaitable[Identity]]
-Unary = Callable[[Any, Context], Awaitable[Any]]
-Streaming = Callable[[Any, Context], AsyncIterator[Any]]
 log = structlog.get_logger()
 
 
-def unary(name: str, authenticate: Authenticate, method: Callable[..., Awaitable[Any]]) -> Unary:
+def unary(
+    name: str,
+    authenticate: Authenticate,
+    request_type: type[Message],
+    method: Callable[[Any, Identity], Awaitable[Message]],
+) -> grpc.RpcMethodHandler[Any, Any]:
     """A handler for `method(request, identity)`. name: "Resources/Get", for the log."""
+    read = reader(request_type)
 
-    async def handle(request: Any, context: Context) -> Any:
+    async def handle(data: bytes, context: Context) -> bytes:
         try:
-            return await method(request, await authenticate(context))
-        except ApiError as error:
-            await wire.abort(context, error)
-        except StoreError as error:
-            await wire.abort(context, store_refusal(error))
-        except (asyncio.CancelledError, grpc.aio.AbortError):
+            reply = await method(read(data), await authenticate(context))
+            return reply.SerializeToString()
+        except grpc.aio.AbortError:
             raise
         except Exception as error:
-            await wire.abort(context, internal(name, error))
+            await wire.abort(context, refusal(name, error))
 
-    return handle
+    return grpc.unary_unary_rpc_method_handler(handle)
 
 
 def streaming(
-    name: str, authenticate: Authenticate, method: Callable[..., AsyncIterator[Any]]
-) -> Streaming:
-    """A handler for a generator `method(request, identity, again)`; `again()` authenticates
-    once more, because a stream outlives certificates."""
+    name: str,
+    authenticate: Authenticate,
+    request_type: type[Message],
+    method: Callable[..., AsyncIterator[bytes]],
+) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler for a generator `method(request, identity, again)` of serialized replies;
+    `again()` authenticates once more, because a stream outlives certificates."""
+    read = reader(request_type)
 
-    async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
+    async def handle(data: bytes, context: Context) -> AsyncIterator[bytes]:
         try:
             identity = await authenticate(context)
-            async for reply in method(request, identity, lambda: authenticate(context)):
+            async for reply in method(read(data), identity, lambda: authenticate(context)):
                 yield reply
-        except ApiError as error:
-            await wire.abort(context, error)
-        except StoreError as error:
-            await wire.abort(context, store_refusal(error))
-        except (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError):
+        except grpc.aio.AbortError:
             raise
         except Exception as error:
-            await wire.abort(context, internal(name, error))
+            await wire.abort(context, refusal(name, error))
 
-    return handle
+    return grpc.unary_stream_rpc_method_handler(handle)
+
+
+def two_way(
+    name: str,
+    authenticate: Authenticate,
+    message_type: type[Message],
+    method: Callable[[Identity, Context], Awaitable[None]],
+) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler for `method(identity, stream)`, which reads and writes the stream itself."""
+
+    async def handle(_requests: Any, context: Context) -> None:
+        try:
+            await method(await authenticate(context), context)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:
+            await wire.abort(context, refusal(name, error))
+
+    return grpc.stream_stream_rpc_method_handler(
+        handle,
+        request_deserializer=reader(message_type),
+        response_serializer=lambda message: message.SerializeToString(),
+    )
+
+
+def reader(message_type: type[Message]) -> Callable[[bytes], Any]:
+    """How a request is read. It raises ApiError BadRequest for bytes that are no such message."""
+
+    def read(data: bytes) -> Message:
+        try:
+            return message_type.FromString(data)
+        except DecodeError:
+            name = message_type.DESCRIPTOR.name
+            text = f"the request is malformed: its {len(data)} bytes are no {name}"
+            raise ApiError(Reason.BAD_REQUEST, text) from None
+
+    return read
 
 
 def allow(identity: Identity, verb: str, resource: str, **details: Any) -> None:
@@ -77,8 +116,16 @@ def allow(identity: Identity, verb: str, resource: str, **details: Any) -> None:
         raise ApiError(Reason.FORBIDDEN, decision.reason, resource, name)
 
 
-def store_refusal(error: StoreError) -> ApiError:
-    """A failure of the store in the API's words."""
+def refusal(name: str, error: Exception) -> ApiError:
+    """What the caller of a method is told about an error in it."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, StoreError):
+        return _store_refusal(error)
+    return _internal(name, error)
+
+
+def _store_refusal(error: StoreError) -> ApiError:
     if isinstance(error, ExpiredError):
         return ApiError(Reason.EXPIRED, str(error))
     if isinstance(error, UnknownOutcomeError):
@@ -86,7 +133,7 @@ def store_refusal(error: StoreError) -> ApiError:
     return ApiError(Reason.UNAVAILABLE, str(error))
 
 
-def internal(name: str, error: Exception) -> ApiError:
+def _internal(name: str, error: Exception) -> ApiError:
     """A bug: into the log with its traceback, to the caller with the id it has there."""
     number = os.urandom(6).hex()
     log.error("internal error", method=name, id=number, exc_info=error)

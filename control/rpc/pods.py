@@ -17,8 +17,7 @@ from holdfast.api.errors import ApiError, Reason, not_found
 from holdfast.api.identity import Identity
 from holdfast.api.rpc.v1 import sessions_pb2 as wire
 from holdfast.control.cache import Cache
-from holdfast.control.rpc.doors import Authenticate, Context, allow, streaming
-from holdfast.control.rpc.sessions import two_way
+from holdfast.control.rpc.doors import Authenticate, Context, allow, streaming, two_way
 from holdfast.control.sessions import targets
 from holdfast.control.sessions.session import HELLO_TIMEOUT_S
 from holdfast.control.sessions.streams import FRAME_BYTES_MAX, Dialled, Streams
@@ -36,29 +35,22 @@ class PodsService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """For `server.add_generic_rpc_handlers`."""
-        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "Logs": grpc.unary_stream_rpc_method_handler(
-                streaming("Pods/Logs", self._authenticate, self.logs),
-                request_deserializer=wire.LogsRequest.FromString,
-                response_serializer=_serialized,
-            ),
-            "Exec": grpc.stream_stream_rpc_method_handler(
-                two_way("Pods/Exec", self._authenticate, self.exec),
-                request_deserializer=wire.ExecMessage.FromString,
-                response_serializer=_serialized,
-            ),
+        who = self._authenticate
+        handlers = {
+            "Logs": streaming("Pods/Logs", who, wire.LogsRequest, self.logs),
+            "Exec": two_way("Pods/Exec", who, wire.ExecMessage, self.exec),
         }
         return grpc.method_handlers_generic_handler(NAME, handlers)
 
     async def logs(
         self, request: wire.LogsRequest, identity: Identity, _again: Callable[[], Awaitable[Any]]
-    ) -> AsyncIterator[wire.Frame]:
+    ) -> AsyncIterator[bytes]:
         """A container's output, as far as it is kept; with `follow`, and what comes."""
         node = self._address(identity, "get", "log", request)
         dialled = await self._streams.open(node, wire.Ticket(logs=request))
         try:
             while (frame := await dialled.read()) is not None:
-                yield frame
+                yield frame.SerializeToString()
         finally:
             dialled.finish()
 
@@ -134,8 +126,3 @@ def _input(sent: wire.Frame) -> Iterator[wire.Frame]:
             yield wire.Frame(channel=wire.STDIN, data=data)
         if sent.end:
             yield wire.Frame(channel=wire.STDIN, end=True)
-
-
-def _serialized(message: Any) -> bytes:
-    data: bytes = message.SerializeToString()
-    return data

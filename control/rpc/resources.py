@@ -1,12 +1,12 @@
 """The Resources service: one door to every object.
 
 Joins the readers and writers beside this file to gRPC. Watch sends bytes that the hub encoded once
-for all watchers: its handler has no serializer.
+for all watchers.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -16,6 +16,7 @@ from holdfast.api.identity import Identity
 from holdfast.api.rpc.v1 import resources_pb2
 from holdfast.control.cache import Cache
 from holdfast.control.cache.hub import Hub
+from holdfast.control.eventshare import EventShare
 from holdfast.control.registry import Registry
 from holdfast.control.rpc.doors import Authenticate, streaming, unary
 from holdfast.control.rpc.objects.patching import Patcher
@@ -37,10 +38,12 @@ class ResourcesService:
         hub: Hub,
         registry: Registry,
         authenticate: Authenticate,
+        event_share: EventShare,
     ) -> None:
         """authenticate: who is calling; raises ApiError Unauthorized."""
         reader = Reader(engine, cache)
-        writer = Writer(registry, cache, reader)
+        writer = Writer(registry, cache, reader, event_share)
+        self.batch = writer.batch
         self._authenticate = authenticate
         self._watches = Watches(hub, reader)
         self._unary: dict[str, tuple[Any, Callable[..., Awaitable[Any]]]] = {
@@ -57,33 +60,15 @@ class ResourcesService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service's methods for a server."""
-        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            name: grpc.unary_unary_rpc_method_handler(
-                unary(f"Resources/{name}", self._authenticate, method),
-                request_deserializer=request.FromString,
-                response_serializer=_serialize,
-            )
+        who = self._authenticate
+        handlers = {
+            name: unary(f"Resources/{name}", who, request, method)
             for name, (request, method) in self._unary.items()
         }
-        handlers["Watch"] = grpc.unary_stream_rpc_method_handler(
-            streaming("Resources/Watch", self._authenticate, self._watch),
-            request_deserializer=resources_pb2.WatchRequest.FromString,
-            response_serializer=None,
+        handlers["Watch"] = streaming(
+            "Resources/Watch", who, resources_pb2.WatchRequest, self._watches.watch
         )
         return grpc.method_handlers_generic_handler(NAME, handlers)
-
-    def _watch(
-        self,
-        request: resources_pb2.WatchRequest,
-        identity: Identity,
-        again: Callable[[], Awaitable[Identity]],
-    ) -> AsyncIterator[bytes]:
-        return self._watches.watch(request, identity, again)
-
-
-def _serialize(message: Any) -> bytes:
-    data: bytes = message.SerializeToString()
-    return data
 
 
 async def _kinds(

@@ -15,6 +15,7 @@ from holdfast.control.access.revocations import Revocations
 from holdfast.control.access.tokens import JoinTokens
 from holdfast.control.cache import Cache
 from holdfast.control.cache.hub import Hub
+from holdfast.control.eventshare import EventShare
 from holdfast.control.registry import Registry
 from holdfast.control.rpc import access, cluster, resources
 from holdfast.control.rpc.doors import Authenticate
@@ -39,6 +40,7 @@ class Parts:
     cache: Cache
     hub: Hub
     registry: Registry
+    event_share: EventShare
     sessions: Sessions
     streams: Streams
     authority: Authority
@@ -63,12 +65,13 @@ def handlers(
     )
     parts.revocations.listen(parts.sessions.revoked)
     who = parts.authenticate
+    objects = resources.ResourcesService(
+        parts.engine, parts.cache, parts.hub, parts.registry, who, parts.event_share
+    )
     return [
-        resources.ResourcesService(
-            parts.engine, parts.cache, parts.hub, parts.registry, who
-        ).handler(),
+        objects.handler(),
         cluster.ClusterService(parts.engine, parts.cache, who, [parts.member]).handler(),
         access.AccessService(doors, clock, rng).handler(),
-        SessionsService(parts.sessions, parts.streams, who).handler(),
+        SessionsService(parts.sessions, parts.streams, who, objects.batch).handler(),
         PodsService(parts.cache, parts.streams, who).handler(),
     ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from holdfast.api.errors import Cause
 from holdfast.control.registry.drafts import Situation
 from holdfast.control.registry.intents import Intent
 from holdfast.control.store.commands import Write
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
 
 
 class Strategy:
@@ -65,9 +69,14 @@ class Strategy:
 
 def has_status(message: Any) -> bool:
     """Whether objects of this kind have a status of their own."""
-    return "status" in message.DESCRIPTOR.fields_by_name
+    return "status" in _fields(message.DESCRIPTOR)
 
 
 def has_spec(message: Any) -> bool:
     """Whether objects of this kind have a spec, and so a generation."""
-    return "spec" in message.DESCRIPTOR.fields_by_name
+    return "spec" in _fields(message.DESCRIPTOR)
+
+
+@cache
+def _fields(descriptor: Descriptor) -> frozenset[str]:
+    return frozenset(descriptor.fields_by_name)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.control.registry.drafts import Situation
 from holdfast.control.registry.intents import Intent
-from holdfast.control.registry.strategies import qos
 from holdfast.control.registry.strategies.generic import Strategy
 
 GRACE_S_DEFAULT = 30
@@ -19,13 +17,6 @@ FINISHED = ("Succeeded", "Failed")
 
 class PodStrategy(Strategy):
     """As Kubernetes' pod storage."""
-
-    def before_create(self, new: Any, _situation: Situation) -> None:
-        new.status.Clear()
-        new.status.phase = "Pending"
-        new.status.qosClass = qos.of_pod(new)
-        if not new.spec.serviceAccountName:
-            new.spec.serviceAccountName = "default"
 
     def before_update(self, new: Any, old: Any) -> None:
         """What the system filled in stays, so that a manifest applies again."""

@@ -25,9 +25,17 @@ def decode(message_type: type[Any], data: bytes) -> Any:
     except DecodeError:
         found = flaws.find(message_type.DESCRIPTOR, data) or "its bytes are no message of that kind"
         raise ApiError(Reason.BAD_REQUEST, f"the {kind} sent is malformed: {found}", kind) from None
-    size = message.ByteSize()
     message.DiscardUnknownFields()
-    if message.ByteSize() != size:
+    # Known fields take the length they came with, unless their writer encoded them another way.
+    if message.ByteSize() != len(data) and _has_unknown(message_type, data):
         found = flaws.find(message_type.DESCRIPTOR, data) or "a field that the schema lacks"
         raise ApiError(Reason.BAD_REQUEST, f"the {kind} sent is malformed: {found}", kind)
     return message
+
+
+def _has_unknown(message_type: type[Any], data: bytes) -> bool:
+    """Whether a message has fields, anywhere in it, that the schema lacks."""
+    message = message_type.FromString(data)
+    size = message.ByteSize()
+    message.DiscardUnknownFields()
+    return bool(message.ByteSize() != size)

@@ -5,7 +5,6 @@ Raises ApiError for what cannot be meant; whether it may be is judged elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from holdfast.api import kinds
@@ -27,6 +26,7 @@ _PROPAGATION = {
     resources_pb2.ORPHAN: Propagation.ORPHAN,
 }
 _BATCH_SUBRESOURCES = ("", "status")
+_BATCH_VERBS = {resources_pb2.CREATE: Verb.CREATE, resources_pb2.UPDATE: Verb.UPDATE}
 
 
 def creation(request: resources_pb2.CreateRequest) -> Intent:
@@ -91,28 +91,29 @@ def batched(write: resources_pb2.BatchWrite) -> Intent:
         what = f'a batch cannot write the subresource "{write.subresource}"'
         raise ApiError(Reason.BAD_REQUEST, what)
     message = decode(_kind(write.resource).message, write.object)
-    verbs = {resources_pb2.CREATE: Verb.CREATE, resources_pb2.UPDATE: Verb.UPDATE}
-    verb = verbs.get(write.verb)
+    verb = _BATCH_VERBS.get(write.verb)
     if verb is None:
         raise ApiError(Reason.BAD_REQUEST, f"a write of a batch has no verb {write.verb}")
     namespace, name = write.namespace, write.name
     return Intent(verb, write.resource, namespace, name, message, write.subresource, uid=write.uid)
 
 
-def outcome(write: resources_pb2.BatchWrite, answer: Done | ApiError) -> resources_pb2.BatchOutcome:
-    """What became of one write of a batch; the name when the server made it."""
+def tell(
+    outcome: resources_pb2.BatchOutcome, write: resources_pb2.BatchWrite, answer: Done | ApiError
+) -> None:
+    """Fill in what became of one write of a batch; the name when the server made it."""
     if isinstance(answer, ApiError):
-        return resources_pb2.BatchOutcome(refusal=status_bytes(answer))
-    found = resources_pb2.BatchOutcome(revision=answer.revision)
+        outcome.refusal = status_bytes(answer)
+        return
+    outcome.revision = answer.revision
     if answer.entry is not None and not write.name:
-        found.name = answer.entry.key.name
-    return found
+        outcome.name = answer.entry.key.name
 
 
 def _with_uid(intent: Intent, uid: str) -> Intent:
     if intent.uid and intent.uid != uid:
         raise ApiError(Reason.BAD_REQUEST, "uid and delete_options.uid are not the same")
-    return replace(intent, uid=uid)
+    return intent._replace(uid=uid)
 
 
 def _kind(resource: str) -> Kind:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.identity import ADMINS, Identity
 from holdfast.api.rpc.v1 import resources_pb2
 from holdfast.control.cache import Cache
+from holdfast.control.eventshare import EventShare
 from holdfast.control.registry import Done, Intent, Registry, Verb
 from holdfast.control.registry.preparation import key_of
 from holdfast.control.rpc.doors import allow
@@ -18,13 +18,26 @@ from holdfast.control.rpc.objects.reading import Reader, shown
 from holdfast.control.rpc.objects.selection import Selection
 
 
+EVENTS = "events"
+EVENTS_AGAIN_S = 10
+TOO_MANY_EVENTS = ApiError(
+    Reason.TOO_MANY_REQUESTS,
+    "more events than their share of all writes",
+    retry_after_s=EVENTS_AGAIN_S,
+)
+"""For nodes' events that ride in batches. Whoever hears it tells nothing but warnings that long."""
+
+
 class Writer:
     """The writing methods of the Resources service."""
 
-    def __init__(self, registry: Registry, cache: Cache, reader: Reader) -> None:
+    def __init__(
+        self, registry: Registry, cache: Cache, reader: Reader, event_share: EventShare
+    ) -> None:
         self._registry = registry
         self._cache = cache
         self._reader = reader
+        self._event_share = event_share
 
     async def create(
         self, request: resources_pb2.CreateRequest, identity: Identity
@@ -61,8 +74,7 @@ class Writer:
             message = "preconditions are of one object: delete it by name"
             raise ApiError(Reason.BAD_REQUEST, message)
         intents = [
-            replace(
-                one,
+            one._replace(
                 namespace=entry.key.namespace,
                 name=entry.key.name,
                 uid=entry.message.metadata.uid,
@@ -96,7 +108,7 @@ class Writer:
             answers = await self._commit_items(items, identity, request)
         reply = resources_pb2.BatchReply(revision=self._cache.revision)
         for write, answer in zip(request.writes, answers, strict=True):
-            reply.outcomes.append(requests.outcome(write, answer))
+            requests.tell(reply.outcomes.add(), write, answer)
         return reply
 
     async def write(
@@ -138,6 +150,9 @@ class Writer:
         return [item if isinstance(item, ApiError) else next(told) for item in items]
 
     def _item(self, write: resources_pb2.BatchWrite, identity: Identity) -> Intent | ApiError:
+        if write.resource == EVENTS and ADMINS not in identity.groups:
+            if not self._event_share.admit():  # before any work is done for it
+                return TOO_MANY_EVENTS
         try:
             intent = requests.batched(write)
             return self.allowed(identity, str(intent.verb), intent)
@@ -165,4 +180,4 @@ class Writer:
         )
         if old is None or intent.uid or intent.verb is Verb.CREATE:
             return intent
-        return replace(intent, uid=old.metadata.uid)
+        return intent._replace(uid=old.metadata.uid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from holdfast.api.client import Client, Endpoint
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.identity import Identity, of_node
 from holdfast.control.cache.hub import Hub
+from holdfast.control.eventshare import EventShare
 from holdfast.control.rpc import cluster, resources
 from holdfast.control.rpc.server import Listener, Server, serve
 from tests.control.registry.world import ADMIN, World, world
@@ -47,8 +49,9 @@ class Site:
 
 async def started(there: World, hub: Hub, address: str) -> Server:
     engine, cache = there.engine, there.cache
+    share = EventShare(lambda: engine.revision, time.monotonic)
     services = (
-        resources.ResourcesService(engine, cache, hub, there.registry, authenticate),
+        resources.ResourcesService(engine, cache, hub, there.registry, authenticate, share),
         cluster.ClusterService(
             engine, cache, authenticate, [cluster.Member("1", "control-1", address)]
         ),

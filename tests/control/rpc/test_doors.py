@@ -11,6 +11,7 @@ import pytest
 
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.identity import Identity
+from holdfast.api.rpc.v1.resources_pb2 import KindsRequest
 from holdfast.api.wire import from_rpc_error
 from holdfast.control.rpc.doors import streaming, unary
 from holdfast.control.rpc.server import Listener, serve
@@ -34,19 +35,19 @@ async def _known(_context: Any) -> Identity:
 async def test_failures(
     tmp_path: Path, failure: Exception, reason: Reason, text: str, stream: bool
 ) -> None:
-    async def fail(*_: object) -> NoReturn:
+    async def fail(_request: Any, _identity: Identity) -> NoReturn:
         raise failure
 
     async def fail_within(
-        _request: bytes, _identity: Identity, _again: Callable[[], Awaitable[Identity]]
+        _request: Any, _identity: Identity, _again: Callable[[], Awaitable[Identity]]
     ) -> AsyncIterator[bytes]:
         yield b"first"
         raise failure
 
     if stream:
-        handler = grpc.unary_stream_rpc_method_handler(streaming("T/F", _known, fail_within))  # type: ignore[arg-type]
+        handler = streaming("T/F", _known, KindsRequest, fail_within)
     else:
-        handler = grpc.unary_unary_rpc_method_handler(unary("T/F", _known, fail))  # type: ignore[arg-type]
+        handler = unary("T/F", _known, KindsRequest, fail)
     generic = grpc.method_handlers_generic_handler("T", {"F": handler})
     server = await serve([Listener(f"unix:{tmp_path}/s")], [generic], [])
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/s") as channel:

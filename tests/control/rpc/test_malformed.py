@@ -105,7 +105,16 @@ async def test_a_request_that_is_too_large_is_refused(at: Site) -> None:
     assert at.world.get("configmaps", "settings") is None
 
 
-async def test_a_request_that_is_no_message(at: Site, raw: grpc.aio.Channel) -> None:
-    refusal = await _refusal(raw, "Get", b"\xff\xff\xff")
-    assert refusal.reason in (Reason.INTERNAL, Reason.BAD_REQUEST)
+@pytest.mark.parametrize("method", ["Get", "Create", "Batch"])
+async def test_a_request_that_is_no_message(at: Site, raw: grpc.aio.Channel, method: str) -> None:
+    refusal = await _refusal(raw, method, b"\xff\xff\xff")
+    assert refusal.reason is Reason.BAD_REQUEST
+    assert "the request is malformed" in refusal.message
     await at.client.create("configmaps", config_map())
+
+
+async def test_a_watch_of_no_message(raw: grpc.aio.Channel) -> None:
+    call = raw.unary_stream("/holdfast.api.rpc.v1.Resources/Watch")
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await call(b"\xff\xff\xff").read()
+    assert from_rpc_error(failed.value).reason is Reason.BAD_REQUEST
