@@ -66,14 +66,17 @@ def save(directory: Path, endpoint: Endpoint) -> None:
     folder = directory / f"set-{serial:x}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    write_private(folder / AUTHORITY, endpoint.ca_pem)
-    write_private(folder / CERTIFICATE, endpoint.certificate_pem)
-    write_private(folder / KEY, endpoint.key_pem)
-    write_private(folder / ENDPOINTS, orjson.dumps({"endpoints": list(endpoint.addresses)}))
+    endpoints = orjson.dumps({"endpoints": list(endpoint.addresses)})
+    _create(folder / AUTHORITY, endpoint.ca_pem)
+    _create(folder / CERTIFICATE, endpoint.certificate_pem)
+    _create(folder / KEY, endpoint.key_pem)
+    _create(folder / ENDPOINTS, endpoints)
+    _sync(folder)  # before anything leads to it
     _link(directory / _CURRENT, folder.name)
     for name in (AUTHORITY, CERTIFICATE, KEY, ENDPOINTS):
         if not (directory / name).is_symlink():
             _link(directory / name, f"{_CURRENT}/{name}")
+    _sync(directory)
     for old in directory.glob("set-*"):
         if old != folder:
             shutil.rmtree(old, ignore_errors=True)
@@ -83,13 +86,18 @@ def write_private(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, mode 0600 from its first byte on, and synced."""
     beside = path.with_name(f".{path.name}.new")
     beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    _create(beside, data)
+    beside.replace(path)
+    _sync(path.parent)
+
+
+def _create(path: Path, data: bytes) -> None:
+    """A new file with its data on the disk; its name is there once the folder is synced."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
-    _sync(path.parent)
 
 
 def _link(path: Path, target: str) -> None:
@@ -97,7 +105,6 @@ def _link(path: Path, target: str) -> None:
     beside.unlink(missing_ok=True)
     beside.symlink_to(target)
     beside.replace(path)
-    _sync(path.parent)
 
 
 def _sync(folder: Path) -> None:

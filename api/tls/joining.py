@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 
 from holdfast.api import wire
-from holdfast.api.client.channels import Channels, explain
+from holdfast.api.client.channels import Channel, Channels, explain
 from holdfast.api.client.endpoint import Endpoint
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.rpc.v1 import cluster_pb2, cluster_pb2_grpc
@@ -23,9 +23,12 @@ from holdfast.api.tls.tokens import JoinTarget
 TIMEOUT_S = 15.0
 
 
-async def join(target: JoinTarget, node_name: str) -> Endpoint:
+async def join(
+    target: JoinTarget, node_name: str, channel: Channel | None = None
+) -> Endpoint:
     """Become the node of this name.
 
+    channel: to the target, verified by the token's certificate; None = one is opened for this.
     Returns the credentials for the mutual-TLS listeners. Raises ApiError: Unauthorized (the token
     is unknown, used up or expired), Invalid (the name), Unavailable (no connection, or a control
     node of another cluster).
@@ -39,7 +42,7 @@ async def join(target: JoinTarget, node_name: str) -> Endpoint:
     )
     channels = Channels(Endpoint((target.address,), target.token.ca_pem))
     try:
-        stub: Any = cluster_pb2_grpc.AccessStub(channels.channel())
+        stub: Any = cluster_pb2_grpc.AccessStub(channel or channels.channel())
         reply = await _answer(stub.Join(request, timeout=TIMEOUT_S), target.address)
     finally:
         await channels.close()

@@ -2,18 +2,28 @@
 
 The handler of the stream reads (`follow`); whoever has a ticket for the node writes (`send`), so a
 session costs one task and no queue. A write waits for the agent's flow control and takes its turn.
+A node's batch of writes is committed in a task of its own, one at a time: reading, which is how
+the node's beats are heard, never waits for a disk.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
+
+import structlog
 
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.rpc.v1 import sessions_pb2 as wire
 
 HELLO_TIMEOUT_S = 10.0
+
+Commit = Callable[[wire.Writes], Awaitable[wire.ControlMessage]]
+"""Writes what a node sent; the answer for it. Raises ApiError when its session must end."""
+
+
+_log = structlog.get_logger()
 
 
 class Stream(Protocol):
@@ -28,7 +38,16 @@ class Stream(Protocol):
 class Session:
     """A stream whose Hello was accepted. interval_s: the one last told to the agent."""
 
-    __slots__ = ("_ended", "_stream", "_task", "_turn", "boot_id", "interval_s", "node")
+    __slots__ = (
+        "_ended",
+        "_stream",
+        "_task",
+        "_turn",
+        "_writing",
+        "boot_id",
+        "interval_s",
+        "node",
+    )
 
     def __init__(self, node: str, boot_id: str, stream: Stream) -> None:
         """Called in the task that will `follow` it; interval_s is set before that."""
@@ -39,6 +58,7 @@ class Session:
         self._turn = asyncio.Lock()
         self._task = asyncio.current_task()
         self._ended: ApiError | None = None
+        self._writing: asyncio.Task[None] | None = None
 
     @property
     def ended_here(self) -> bool:
@@ -56,29 +76,57 @@ class Session:
         async with self._turn:
             await self._stream.write(message)
 
-    async def follow(self, beat: Callable[[], float]) -> None:
+    async def follow(self, beat: Callable[[], float], commit: Commit) -> None:
         """Read until the agent ends the stream.
 
-        beat: called for each message, returns the interval that holds now. Raises the ApiError
-        given to `end`.
+        beat: called for each message, returns the interval that holds now. commit: called with
+        the node's writes. Raises the ApiError given to `end`.
         """
         try:
             await self.welcome(self.interval_s)
-            while isinstance(await self._stream.read(), wire.NodeMessage):
+            while isinstance(message := await self._stream.read(), wire.NodeMessage):
                 if (interval_s := beat()) != self.interval_s:
                     await self.welcome(interval_s)
+                if message.HasField("writes"):
+                    self._write(message.writes, commit)
         except asyncio.CancelledError:
             if self._ended is None:
                 raise
             assert self._task is not None
             self._task.uncancel()
             raise self._ended from None
+        finally:
+            if self._writing is not None:
+                self._writing.cancel()
+
+    def _write(self, writes: wire.Writes, commit: Commit) -> None:
+        if self._writing is not None:
+            what = "a node's next writes come after the answer to those before"
+            self.end(ApiError(Reason.BAD_REQUEST, what))
+            return
+        self._writing = asyncio.create_task(self._answer(writes, commit))
+        self._writing.add_done_callback(_look_at)
+
+    async def _answer(self, writes: wire.Writes, commit: Commit) -> None:
+        try:
+            answer = await commit(writes)
+        except ApiError as error:
+            self.end(error)
+            return
+        self._writing = None  # before the agent can know, which then may send the next
+        await self.send(answer)
 
     def end(self, why: ApiError) -> None:
         """End the stream from our side; `follow` raises this."""
         if self._ended is None and self._task is not None:
             self._ended = why
             self._task.cancel()
+
+
+def _look_at(writing: asyncio.Task[None]) -> None:
+    """A stream that broke takes no answer: `follow` ends by itself, and the agent asks again."""
+    if not writing.cancelled() and (error := writing.exception()) is not None:
+        _log.info("answer_not_sent", error=repr(error))
 
 
 async def hello(stream: Stream) -> wire.Hello:

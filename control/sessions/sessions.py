@@ -17,7 +17,7 @@ from holdfast.api.errors import ApiError, Reason
 from holdfast.api.identity import NODE_PREFIX, Identity, of_controller
 from holdfast.control.registry.intents import Intent, Verb
 from holdfast.control.sessions import effects, verdicts
-from holdfast.control.sessions.session import Session, Stream, hello
+from holdfast.control.sessions.session import Commit, Session, Stream, hello
 from holdfast.control.store.engine import StoreError
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Sessions:
         """How many sessions are open."""
         return len(self._open)
 
-    async def serve(self, identity: Identity, stream: Stream) -> None:
-        """Answer one stream, until its end.
+    async def serve(self, identity: Identity, stream: Stream, commit: Commit) -> None:
+        """Answer one stream, until its end. commit: for the writes that come over it.
 
         Raises ApiError: Forbidden (not the node it says it is), BadRequest and Timeout (no Hello),
         Conflict (another session of the node took over), Unavailable (the node was lost).
@@ -73,7 +73,7 @@ class Sessions:
             )
         session = self._begin(node, greeting.boot_id, stream)
         try:
-            await session.follow(lambda: self._beat(session))
+            await session.follow(lambda: self._beat(session), commit)
         finally:
             self._finish(session)
 

@@ -19,6 +19,7 @@ from holdfast.api.client.endpoint import Endpoint
 from holdfast.api.errors import ApiError
 from holdfast.api.identity import Identity
 from holdfast.api.rpc.v1 import cluster_pb2_grpc
+from holdfast.api.rpc.v1.resources_pb2 import KindsReply, KindsRequest
 from holdfast.control.access import Authenticator
 from holdfast.control.access.ca import Authority, Lifetimes, open_authority
 from holdfast.control.access.listeners import ServerCertificate
@@ -74,16 +75,16 @@ class Open:
         return self.authority.admin([self.mutual])
 
 
-async def _say(_request: bytes, identity: Identity) -> bytes:
-    return " ".join((identity.name, *identity.groups)).encode()
+async def _say(_request: Any, identity: Identity) -> KindsReply:
+    """The caller's name and groups, in a message that has room for words."""
+    reply = KindsReply()
+    reply.kinds.add(short_names=(identity.name, *identity.groups))
+    return reply
 
 
 def _who(opened: Open) -> grpc.GenericRpcHandler:
-    method = unary("Who/Am", opened.authenticator.authenticate, _say)
-    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-        "Am": grpc.unary_unary_rpc_method_handler(method)
-    }
-    return grpc.method_handlers_generic_handler("Who", handlers)
+    am = unary("Who/Am", opened.authenticator.authenticate, KindsRequest, _say)
+    return grpc.method_handlers_generic_handler("Who", {"Am": am})
 
 
 @asynccontextmanager
@@ -153,7 +154,7 @@ async def who_on(connection: grpc.aio.Channel, header: str = "") -> str:
         answer: bytes = await call(b"", metadata=metadata, timeout=5)
     except grpc.aio.AioRpcError as error:
         raise wire.from_rpc_error(error) from None
-    return answer.decode()
+    return " ".join(KindsReply.FromString(answer).kinds[0].short_names)
 
 
 async def call(address: str, endpoint: Endpoint, method: str, request: Any) -> Any:

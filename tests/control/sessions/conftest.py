@@ -22,8 +22,11 @@ from holdfast.api.identity import ADMINS, Identity, of_node
 from holdfast.api.rpc.v1 import sessions_pb2 as wire
 from holdfast.api.rpc.v1 import sessions_pb2_grpc
 from holdfast.api.tls import keys
+from holdfast.control.cache.hub import Hub
+from holdfast.control.eventshare import EventShare
 from holdfast.control.registry import Ids, Intent, Registry, Verb, bootstrap
 from holdfast.control.rpc.pods import PodsService
+from holdfast.control.rpc.resources import ResourcesService
 from holdfast.control.rpc.sessions import SessionsService
 from holdfast.control.sessions.sessions import Sessions
 from holdfast.control.sessions.streams import Streams
@@ -92,8 +95,13 @@ async def control(tmp_path: Path) -> AsyncIterator[Control]:
     def session_handler(doors: Open) -> Any:
         control = build(doors)
         control_streams.append(Streams(control.sessions, random.Random(5).randbytes))
+        who = doors.authenticator.authenticate
+        share = EventShare(lambda: doors.engine.revision, doors.clock)
+        objects = ResourcesService(
+            doors.engine, doors.cache, Hub(doors.cache), control.registry, who, share
+        )
         return SessionsService(
-            control.sessions, control_streams[0], doors.authenticator.authenticate
+            control.sessions, control_streams[0], who, objects.batch
         ).handler()
 
     def pods_handler(doors: Open) -> Any:
