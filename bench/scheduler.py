@@ -1,7 +1,8 @@
-"""Placement alone: pods a second onto 5,000 nodes, without store or network (`bin/bench scheduler`).
+"""Placement alone: pods a second onto 5,000 nodes, without store or network.
 
-Cases: plain pods of one Deployment; pods each of its own shape (a full pass over all nodes each);
-pods that name their one node, as those of a DaemonSet; pods that fit nowhere.
+Cases: plain pods of one Deployment; pods each of its own Deployment (a full pass over all nodes
+each), the same choosing nodes by a label; pods that name their one node, as those of a DaemonSet;
+pods that fit nowhere.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def cluster() -> PlacementView:
         node = core.Node()
         node.metadata.name = f"n{number}"
         node.metadata.labels["kubernetes.io/hostname"] = f"n{number}"
+        node.metadata.labels["zone"] = f"z{number % 3}"
         for resource, amount in (("cpu", "4"), ("memory", "32Gi"), ("pods", "110")):
             node.status.allocatable[resource].string = amount
         view.table.set_node(node)
@@ -46,7 +48,13 @@ def plain(_number: int) -> core.Pod:
 
 def each_its_own(number: int) -> core.Pod:
     pod = plain(number)
-    pod.spec.hostname = f"h{number}"
+    pod.metadata.ownerReferences[0].uid = f"owner{number}"
+    return pod
+
+
+def choosing(number: int) -> core.Pod:
+    pod = each_its_own(number)
+    pod.spec.nodeSelector["zone"] = f"z{number % 3}"
     return pod
 
 
@@ -81,7 +89,8 @@ def rate(make: Callable[[int], core.Pod], count: int) -> float:
 def main() -> None:
     cases: tuple[tuple[str, Callable[[int], core.Pod], int], ...] = (
         ("plain", plain, PODS),
-        ("each_its_own_shape", each_its_own, 200),
+        ("each_its_own_shape", each_its_own, 2000),
+        ("each_choosing_by_label", choosing, 2000),
         ("bound_to_one_node", bound_to_one, 1000),
         ("fits_nowhere", too_large, PODS),
     )

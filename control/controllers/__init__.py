@@ -14,10 +14,9 @@ from holdfast.control.controllers.garbage import Garbage
 from holdfast.control.controllers.namespaces import Namespaces
 from holdfast.control.controllers.nodes import NodeLifecycle
 from holdfast.control.controllers.replicasets import ReplicaSets
-from holdfast.control.controllers.runner import Runner
 from holdfast.control.controllers.serviceaccounts import ServiceAccounts
 
-__all__ = ["Controller", "Runner", "every"]
+__all__ = ["Controller", "every"]
 
 
 def every() -> list[Controller]:

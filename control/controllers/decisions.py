@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from holdfast.control.cache import Entry, Update
-    from holdfast.control.recorder import Note
+    from holdfast.control.notes import Note
     from holdfast.control.registry.intents import Intent
 
 WRITES_MAX = 500

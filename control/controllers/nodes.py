@@ -17,7 +17,7 @@ from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.objects import events, readiness, taints
 from holdfast.control.controllers import evictions
 from holdfast.control.controllers.decisions import WRITES_MAX, Decision, Key, Order, Trigger, View
-from holdfast.control.recorder import Note
+from holdfast.control.notes import Note
 from holdfast.control.registry.intents import Intent, Verb
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from holdfast.control.controllers.decisions import (
     set_count,
 )
 from holdfast.control.controllers.tallies import Group, Place, Standing, Tally
-from holdfast.control.recorder import Note
+from holdfast.control.notes import Note
 from holdfast.control.registry.intents import Intent, Verb
 
 if TYPE_CHECKING:

@@ -31,7 +31,8 @@ from holdfast.control.hearing import SLICE_S, Hearing
 
 if TYPE_CHECKING:
     from holdfast.control.cache import Cache, Entry, Update
-    from holdfast.control.recorder import Note, Recorder
+    from holdfast.control.notes import Note
+    from holdfast.control.recorder import Recorder
     from holdfast.control.registry import Done, Registry
     from holdfast.control.registry.intents import Intent
 

@@ -8,6 +8,7 @@ every placement. Pure module.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from holdfast.api.core.v1 import core_pb2 as core
@@ -28,16 +29,29 @@ CORDON = core.Taint(key=taints.UNSCHEDULABLE, effect=taints.NO_SCHEDULE)
 
 def rule(shape: Shape, node: core.Node, labels: dict[str, str]) -> str:
     """The reason the node's own state gives against pods of this shape; "" = none."""
+    reason = rule_of_sort(shape, node)
+    if not reason and shape.chooses and not affinity.allows(shape.spec, labels, node.metadata.name):
+        return AFFINITY
+    return reason
+
+
+def rule_of_sort(shape: Shape, node: core.Node) -> str:
+    """The part of `rule` that is the same for all nodes of a sort: cordon and taints."""
     tolerations = shape.spec.tolerations
     if node.spec.unschedulable and not taints.tolerated(CORDON, tolerations):
         return UNSCHEDULABLE
-    if node.spec.taints:
-        taint = taints.untolerated(node.spec.taints, tolerations)
-        if taint is not None:
-            return f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"
-    if shape.chooses and not affinity.allows(shape.spec, labels, node.metadata.name):
-        return AFFINITY
-    return ""
+    taint = taints.untolerated(node.spec.taints, tolerations) if node.spec.taints else None
+    return f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}" if taint else ""
+
+
+def keys(terms: Iterable[core.NodeSelectorTerm]) -> list[str] | None:
+    """The labels that terms ask about; None when they ask about the node's name too."""
+    found: dict[str, None] = {}
+    for term in terms:
+        if term.matchFields:
+            return None
+        found.update(dict.fromkeys(each.key for each in term.matchExpressions))
+    return list(found)
 
 
 def named_nodes(spec: core.PodSpec) -> list[str] | None:

@@ -20,7 +20,7 @@ from holdfast.api.errors import ApiError
 from holdfast.api.objects import events, readiness
 from holdfast.api.quantity import QuantityError
 from holdfast.control.hearing import Hearing
-from holdfast.control.recorder import Note
+from holdfast.control.notes import Note
 from holdfast.control.registry.intents import Intent, Verb
 from holdfast.control.scheduler.placement import (
     Binding,

@@ -8,11 +8,14 @@ random part drawn once a shape, so that ties do not all fall on the first node. 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from holdfast.api.objects import affinity
 from holdfast.control.scheduler import filters, scores
+from holdfast.control.scheduler.columns import NO_NODE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,7 +49,7 @@ class Ranking:
         """Why no node can take it: reason → number of nodes. Costs a pass over all nodes."""
         self._mend()
         found: Counter[str] = Counter()
-        live = np.fromiter(self._table.slots.values(), np.intp, len(self._table))
+        live = np.flatnonzero(self._table.sort != NO_NODE)
         codes = np.bincount(self._why[live], minlength=len(self._reasons))
         for reason, code in self._reasons.items():
             if reason and codes[code]:
@@ -66,28 +69,75 @@ class Ranking:
         return found
 
     def _build(self) -> None:
-        """Judge every node anew."""
-        table = self._table
+        """Judge every node anew: once a sort of nodes, then, where the shape asks for labels,
+        once a combination of their values."""
+        table, shape = self._table, self.shape
         self._position = table.position
         size = table.capacity
-        self._why = np.full(size, self._code("no such node"), np.int32)
-        self._base = np.zeros(size)  # what does not depend on use, with the tie-break
-        self._crowded = np.full(size, scores.spread(0) if self.shape.owner else 0.0)
+        reasons = [self._code("no such node")]
+        parts = [0.0]
+        for node in table.sorts.examples:
+            reasons.append(self._code(filters.rule_of_sort(shape, node)))
+            parts.append(scores.of_sort(shape, node))
+        self._why = np.array(reasons, np.int32)[table.sort]
         self._jitter = self._rng.random(size) * TIE_BREAK
-        for slot, count in table.crowd(self.shape.owner).items():
-            self._crowded[slot] = scores.spread(count)
-        names = filters.named_nodes(self.shape.spec)
-        if names is None:
-            for slot in table.slots.values():
-                self._judge(slot)
-        else:
-            taken = np.fromiter(table.slots.values(), np.intp, len(table))
-            self._why[taken] = self._code(filters.AFFINITY)
-            for name in names:
-                if name in table.slots:
-                    self._judge(table.slots[name])
+        self._base = np.array(parts)[table.sort] + self._jitter
+        self._crowded = np.full(size, scores.spread(0) if shape.owner else 0.0)
+        crowd = table.crowd(shape.owner)
+        there = np.fromiter(crowd, np.intp, len(crowd))
+        counts = np.fromiter(crowd.values(), np.float64, len(crowd))
+        self._crowded[there] = scores.SPREAD_WEIGHT / (1 + counts)
+        if shape.chooses:
+            self._choose()
         self._score = np.full(size, NEVER)
-        self._rescore(np.arange(size))
+        self._rescore(np.flatnonzero(self._why == 0))
+
+    def _choose(self) -> None:
+        """Apply node selector and affinity to the nodes that are left."""
+        table, spec = self._table, self.shape.spec
+        wanted = spec.affinity.nodeAffinity
+        names = filters.named_nodes(spec)
+        if names is not None:
+            left = self._why == 0
+            self._why[left] = self._code(filters.AFFINITY)
+            for slot in [table.slots[name] for name in names if name in table.slots]:
+                self._judge(slot)
+            return
+        for key, value in spec.nodeSelector.items():
+            self._refuse(~table.labels.equal(key, value))
+        if wanted.HasField("requiredDuringSchedulingIgnoredDuringExecution"):
+            terms = wanted.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+            able = self._by_labels(filters.keys(terms), self._allows)
+            self._refuse(able == 0)
+        wishes = wanted.preferredDuringSchedulingIgnoredDuringExecution
+        if wishes:
+            terms_ = [wish.preference for wish in wishes]
+            self._base += self._by_labels(filters.keys(terms_), self._wishes)
+
+    def _refuse(self, those: npt.NDArray[np.bool_]) -> None:
+        self._why[those & (self._why == 0)] = self._code(filters.AFFINITY)
+
+    def _by_labels(
+        self, keys: list[str] | None, judge: Callable[[int], float]
+    ) -> npt.NDArray[np.float64]:
+        """`judge` of every node that is left, called once for nodes with equal labels `keys`
+        (None: once a node); 0 for the others."""
+        found = np.zeros(len(self._why))
+        left = np.flatnonzero(self._why == 0)
+        first, group = self._table.labels.groups(keys, left)
+        found[left] = np.array([judge(int(left[index])) for index in first])[group]
+        return found
+
+    def _allows(self, slot: int) -> float:
+        node = self._table.nodes[slot]
+        assert node is not None
+        labels = self._table.node_labels[slot]
+        return float(affinity.allows(self.shape.spec, labels, node.metadata.name))
+
+    def _wishes(self, slot: int) -> float:
+        node = self._table.nodes[slot]
+        assert node is not None
+        return scores.wishes(self.shape, node, self._table.node_labels[slot])
 
     def _judge(self, slot: int) -> None:
         """The part that follows from the node's own state."""
@@ -95,7 +145,7 @@ class Ranking:
         if node is None:
             self._why[slot] = self._code("no such node")
             return
-        labels = self._table.labels[slot]
+        labels = self._table.node_labels[slot]
         self._why[slot] = self._code(filters.rule(self.shape, node, labels))
         self._base[slot] = scores.own(self.shape, node, labels) + self._jitter[slot]
 

@@ -31,29 +31,35 @@ COUNTED = (CPU, MEMORY, PODS)
 
 
 def own(shape: Shape, node: core.Node, labels: dict[str, str]) -> float:
-    """The part that follows from the node's own state: wishes fulfilled, soft taints borne."""
-    score = 0.0
-    spec = shape.spec
-    wishes = spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution
-    if wishes:
-        most = sum(wish.weight for wish in wishes) or 1
-        score += WISH_WEIGHT * affinity.preference(spec, labels, node.metadata.name) / most
-    if node.spec.taints:
-        soft = sum(
-            taint.effect == taints.PREFER_NO_SCHEDULE
-            and not taints.tolerated(taint, spec.tolerations)
-            for taint in node.spec.taints
-        )
-        score += TAINT_WEIGHT / (1 + soft) - TAINT_WEIGHT
-    return score
+    """The part that follows from the node's own state."""
+    return of_sort(shape, node) + wishes(shape, node, labels)
 
 
-def use(shape: Shape, table: NodeTable, slots: npt.NDArray[np.intp] | slice) -> Floats:
+def of_sort(shape: Shape, node: core.Node) -> float:
+    """The part that is the same for all nodes of a sort: soft taints that the pod must bear."""
+    soft = sum(
+        taint.effect == taints.PREFER_NO_SCHEDULE
+        and not taints.tolerated(taint, shape.spec.tolerations)
+        for taint in node.spec.taints
+    )
+    return TAINT_WEIGHT / (1 + soft) - TAINT_WEIGHT
+
+
+def wishes(shape: Shape, node: core.Node, labels: dict[str, str]) -> float:
+    """The share of the pod's preferences that the node fulfils."""
+    wanted = shape.spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution
+    most = sum(wish.weight for wish in wanted)
+    if not most:
+        return 0.0
+    return WISH_WEIGHT * affinity.preference(shape.spec, labels, node.metadata.name) / most
+
+
+def use(shape: Shape, table: NodeTable, slots: npt.NDArray[np.intp]) -> Floats:
     """The part that follows from the use of some nodes, the pod included: free and balanced."""
-    rows = [table.rows[resource] for resource in COUNTED]
+    rows = np.array([[table.rows[resource]] for resource in COUNTED])
     asked = np.array([[shape.requests.get(resource, 0)] for resource in COUNTED], np.float64)
-    offered = np.maximum(table.offered[rows][:, slots], 1).astype(np.float64)
-    part = (table.free[rows][:, slots] - asked) / offered
+    offered = np.maximum(table.offered[rows, slots], 1).astype(np.float64)
+    part = (table.free[rows, slots] - asked) / offered
     np.clip(part, 0.0, 1.0, out=part)
     balance = 1.0 - np.abs(part[0] - part[1]) / 2
     found: Floats = USE_WEIGHT * (part.sum(axis=0) / len(COUNTED) + balance)

@@ -18,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from holdfast.api.objects.requests import CPU, MEMORY, PODS, STORAGE
+from holdfast.control.scheduler.columns import NO_NODE, LabelColumns, NodeSorts
 from holdfast.control.scheduler.shapes import Port, Shape, allocatable
 
 if TYPE_CHECKING:
     from holdfast.api.core.v1 import core_pb2 as core
 
 Ints = npt.NDArray[np.int64]
+Sorts = npt.NDArray[np.int32]
 PodKey = tuple[str, str]
 
 SLOTS_MIN = 64
@@ -48,9 +50,12 @@ class NodeTable:
         self.offered: Ints = np.zeros((4, SLOTS_MIN), np.int64)
         self.free: Ints = np.zeros((4, SLOTS_MIN), np.int64)
         self.nodes: list[core.Node | None] = [None] * SLOTS_MIN
-        self.labels: list[dict[str, str]] = [{}] * SLOTS_MIN
+        self.node_labels: list[dict[str, str]] = [{}] * SLOTS_MIN
         self.ports: dict[int, dict[PodKey, tuple[Port, ...]]] = {}
         self.slots: dict[str, int] = {}
+        self.labels = LabelColumns(self.node_labels)
+        self.sorts = NodeSorts()
+        self.sort: Sorts = np.zeros(SLOTS_MIN, np.int32)
         self._idle: list[int] = list(range(SLOTS_MIN - 1, -1, -1))
         self._crowds: dict[str, dict[int, int]] = {}  # owner → slot → its pods there
         self._node_of: dict[PodKey, str] = {}
@@ -102,7 +107,9 @@ class NodeTable:
         self.offered[:, slot] = column
         self.free[:, slot] = column - used
         self.nodes[slot] = node
-        self.labels[slot] = dict(node.metadata.labels)
+        self.node_labels[slot] = dict(node.metadata.labels)
+        self.labels.changed(slot)
+        self.sort[slot] = self.sorts.of(node)
         self._note(Change(slot, rules=True))
 
     def drop_node(self, name: str) -> None:
@@ -113,7 +120,9 @@ class NodeTable:
         for pod, shape in self._held.get(name, {}).items():
             self._count(slot, pod, shape, -1)
         self.nodes[slot] = None
-        self.labels[slot] = {}
+        self.node_labels[slot] = {}
+        self.labels.changed(slot)
+        self.sort[slot] = NO_NODE
         self.offered[:, slot] = 0
         self.free[:, slot] = 0
         self._idle.append(slot)
@@ -186,7 +195,8 @@ class NodeTable:
             self.offered = np.concatenate([self.offered, blank], axis=1)
             self.free = np.concatenate([self.free, blank], axis=1)
             self.nodes += [None] * more
-            self.labels += [{}] * more
+            self.node_labels += [{}] * more
+            self.sort = np.concatenate([self.sort, np.zeros(more, np.int32)])
         slot = self._idle.pop()
         self.slots[name] = slot
         return slot

@@ -24,7 +24,7 @@ from holdfast.control.controllers.decisions import (
     set_count,
 )
 from holdfast.control.controllers.deployments import progress, revisions, sizes
-from holdfast.control.recorder import Note
+from holdfast.control.notes import Note
 from holdfast.control.registry.intents import Intent, Verb
 
 if TYPE_CHECKING:

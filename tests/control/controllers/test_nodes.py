@@ -83,7 +83,7 @@ async def test_tolerations_are_honoured(world: World) -> None:
     await world.settle()
     assert world.get("pods", "minute") is not None
     await world.wait(61)
-    assert world.get("pods", "minute") is None
+    assert world.get("pods", "minute").metadata.HasField("deletionTimestamp")
     await world.wait(10_000)
     assert world.get("pods", "ever") is not None
 

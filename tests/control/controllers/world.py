@@ -17,7 +17,7 @@ from holdfast.api.errors import ApiError
 from holdfast.api.identity import ADMINS, Identity
 from holdfast.control.cache import Cache, Entry, EventType, Update
 from holdfast.control.controllers.decisions import Controller, Decision, Key
-from holdfast.control.recorder import Note
+from holdfast.control.notes import Note
 from holdfast.control.registry import Ids, Intent, Registry, Verb, bootstrap
 from holdfast.control.store.commands import Commit, Result
 from holdfast.control.store.engine import Listener
