@@ -12,16 +12,16 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
-
 from holdfast.api.client import Client
+from holdfast.api.errors import ApiError, Reason
 from holdfast.api.rpc.v1 import sessions_pb2
 from holdfast.node.machine import events, instructions
 from holdfast.node.machine.instructions import Instruction
 from holdfast.node.machine.pod import PodMachine
 from holdfast.node.pods import Pods
+from holdfast.node.streams import dial
 from holdfast.node.timers import Timers
-from holdfast.node.uplink.link import Uplink
+from holdfast.node.uplink.link import Moments, Uplink
 from holdfast.node.uplink.node_object import NodeFacts
 from holdfast.node.uplink.recorder import Recorder
 from holdfast.node.uplink.writer import Writer
@@ -33,8 +33,12 @@ ADDRESSES_A_NODE = 1024
 CONNECTING_MAX = 16
 PROBE_S = 0.001
 
-log = structlog.get_logger()
 Connect = Callable[[int, str], Awaitable[Client]]
+
+
+async def _refuse(_ticket: sessions_pb2.Ticket, _stream: object) -> None:
+    message = "a hollow node's containers have no logs and run no commands"
+    raise ApiError(Reason.NOT_BUILT, message)
 
 
 class HollowNode:
@@ -48,9 +52,11 @@ class HollowNode:
         timers: Timers,
         timings: Timings,
         rng: random.Random,
-        registered: asyncio.Event,
+        moments: Moments,
     ) -> None:
         self.machine = machine
+        self._client = client
+        self._streams: set[asyncio.Task[None]] = set()
         self._timers = timers
         self._timings = timings
         self._rng = rng
@@ -71,15 +77,15 @@ class HollowNode:
         self.writer = Writer(timers, Recorder(facts.name), facts.internal_ip, self._gone)
         self.writer.client = client
         self.pods = Pods(timers, self._execute, self.writer.changed)
-        self.uplink = Uplink(
-            client, facts, timers, self.writer, self.pods, self._ticket, registered
-        )
+        self.uplink = Uplink(client, facts, timers, self.writer, self.pods, self._ticket, moments)
 
     def _gone(self, uid: str) -> None:
         self.pods.remove(uid)
 
     def _ticket(self, ticket: sessions_pb2.Ticket) -> None:
-        log.info("a hollow node has no logs and runs no commands", ticket=ticket.id.hex())
+        task = asyncio.get_running_loop().create_task(dial.serve(self._client, ticket, _refuse))
+        self._streams.add(task)
+        task.add_done_callback(self._streams.discard)
 
     def _execute(self, machine: PodMachine, instruction: Instruction) -> None:
         self._do[type(instruction)](machine, instruction)
@@ -201,17 +207,17 @@ class HollowFleet:
         self._version = version
         self._timings = timings
         self._rng = rng
-        self._registered: list[asyncio.Event] = []
+        self._moments: list[Moments] = []
 
     def registered(self, count: int) -> list[asyncio.Event]:
         """An event a node, set once the cluster knows it. Ask before `run`."""
-        self._registered = [asyncio.Event() for _ in range(count)]
-        return self._registered
+        self._moments = [Moments() for _ in range(count)]
+        return [moments.registered for moments in self._moments]
 
     async def run(self, names: list[str], timers: Timers) -> None:
         """Connect and live, all of them, until cancelled."""
         timers.run_on_loop()
-        if not self._registered:
+        if not self._moments:
             self.registered(len(names))
         gate = asyncio.Semaphore(CONNECTING_MAX)
         try:
@@ -228,7 +234,8 @@ class HollowFleet:
         about = facts(number, name, self._capacity, self._version)
         pod_addresses = addresses(FIRST_ADDRESS + number * ADDRESSES_A_NODE + 1)
         machine = HollowMachine(self._rng, pod_addresses)
-        told = self._registered[number]
-        node = HollowNode(client, about, machine, timers, self._timings, self._rng, told)
+        moments = self._moments[number]
+        moments.stock_taken.set()  # nothing ran before
+        node = HollowNode(client, about, machine, timers, self._timings, self._rng, moments)
         self.nodes.append(node)
         await node.uplink.run()

@@ -20,6 +20,7 @@ import structlog
 from holdfast.api import ready
 from holdfast.api.client import Client, Endpoint
 from holdfast.api.client.backoff import Backoff
+from holdfast.api.client.channels import Channel
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.tls import certificates, credentials, joining, tokens
 from holdfast.api.tls.assertion import Asserter
@@ -100,7 +101,7 @@ async def _run_real(config: NodeConfig) -> None:
     agent = await build(config)
     async with asyncio.TaskGroup() as group:
         group.create_task(agent.run())
-        group.create_task(_announce([agent.registered]))
+        group.create_task(_announce([agent.moments.registered]))
         while True:
             endpoint = await _serve_until_renewal(agent, config, endpoint)
 
@@ -127,11 +128,11 @@ async def _credentials(config: NodeConfig) -> Endpoint:
     return endpoint
 
 
-async def _join(target: tokens.JoinTarget, name: str) -> Endpoint:
+async def _join(target: tokens.JoinTarget, name: str, channel: Channel | None = None) -> Endpoint:
     backoff = Backoff()
     while True:
         try:
-            return await joining.join(target, name)
+            return await joining.join(target, name, channel)
         except ApiError as error:
             if error.reason is not Reason.UNAVAILABLE:
                 raise
@@ -262,15 +263,17 @@ async def _run_hollow(config: NodeConfig) -> None:
         async with asyncio.TaskGroup() as group:
 
             async def connect(number: int, name: str) -> Client:
+                client = shared[number // NODES_A_CONNECTION]
                 directory = config.credentials / name
                 if credentials.exist(directory):
                     endpoint = credentials.load(directory)
                 else:
-                    endpoint = await _join(target, name)
-                    credentials.save(directory, endpoint)
+                    endpoint = await _join(target, name, client.channel)
+                    # On a thread: a thousand of them sync seconds' worth of files.
+                    await asyncio.to_thread(credentials.save, directory, endpoint)
                 identity = _HollowIdentity(endpoint)
                 group.create_task(identity.renew_forever(directory))
-                return shared[number // NODES_A_CONNECTION].acting_as(identity.header)
+                return client.acting_as(identity.header)
 
             fleet = HollowFleet(connect, capacity, version(), config.hollow_timings, rng)
             group.create_task(_announce(fleet.registered(len(names))))

@@ -82,7 +82,7 @@ class HollowMachine:
     ) -> None:
         self.sandboxes: dict[str, Sandbox] = {}
         self.containers: dict[str, Container] = {}
-        self.limits: dict[str, Resources] = {}
+        self.granted: dict[str, Resources] = {}
         self._rng = rng
         self._addresses = pod_addresses
         self._images = images
@@ -163,7 +163,7 @@ class HollowMachine:
             spec.annotations,
         )
         self.containers[container.id] = container
-        self.limits[container.id] = spec.resources
+        self.granted[container.id] = spec.resources
         return container.id
 
     def container(self, container_id: str) -> Container:
@@ -196,7 +196,7 @@ class HollowMachine:
     def remove(self, container_id: str) -> None:
         """Forget a container."""
         self.containers.pop(container_id, None)
-        self.limits.pop(container_id, None)
+        self.granted.pop(container_id, None)
 
     def exec(self, container_id: str, command: tuple[str, ...]) -> ExecResult:
         """`true`, `false` and `echo` do what they do; any other command is not there (127)."""
@@ -227,9 +227,9 @@ class HollowMachine:
     def resize(self, container_id: str, wanted: Resources) -> None:
         """Change a container's limits; zeroes leave what is there."""
         self.container(container_id)
-        before = self.limits[container_id]
+        before = self.granted[container_id]
         changes = {key: value for key, value in wanted._asdict().items() if value}
-        self.limits[container_id] = before._replace(**changes)
+        self.granted[container_id] = before._replace(**changes)
 
 
 def _runs(found: Container) -> bool:

@@ -27,7 +27,7 @@ from holdfast.node.machine.state import Course
 from holdfast.node.pods import Pods
 from holdfast.node.streams.dial import Dialler
 from holdfast.node.timers import Timers
-from holdfast.node.uplink.link import Uplink
+from holdfast.node.uplink.link import Moments, Uplink
 from holdfast.node.uplink.node_object import NodeFacts
 from holdfast.node.uplink.recorder import Recorder
 from holdfast.node.uplink.writer import Writer
@@ -69,10 +69,9 @@ class NodeAgent:
         self._network = network_plan
         self._timers = timers
         self._images = images
-        self.registered = asyncio.Event()  # set once the cluster knows the node
+        self.moments = Moments()
         self._recorder = Recorder(facts.name)
         self._stock: dict[str, tuple[list[Sandbox], list[Container]]] = {}
-        self._stock_taken = asyncio.Event()
         self._trouble = "container runtime was not reached yet"
         self._disk_trouble = ""
         self.writer = Writer(timers, self._recorder, facts.internal_ip, self._gone)
@@ -110,8 +109,7 @@ class NodeAgent:
             self.writer,
             self.pods,
             dialler.answer,
-            self.registered,
-            self._stock_taken,
+            self.moments,
         )
         self._observe()
         own_node = Reflector(
@@ -142,17 +140,18 @@ class NodeAgent:
 
     async def _take_stock(self) -> None:
         """Learn what runs here, then follow the runtime for ever."""
-        while not self._stock_taken.is_set():
+        taken = self.moments.stock_taken
+        while not taken.is_set():
             try:
                 await self._list_runtime()
                 if self._images is not None:
                     await self._images()
-                self._stock_taken.set()
+                taken.set()
             except RuntimeFault as fault:
                 self._runtime_trouble(f"container runtime is down: {fault.message}")
             except (RuntimeError, OSError, ValueError) as error:
                 self._runtime_trouble(f"images that pods need are not there: {error}")
-            if not self._stock_taken.is_set():
+            if not taken.is_set():
                 await asyncio.sleep(STOCK_AGAIN_S)
         await self.watcher.run()
 

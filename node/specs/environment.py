@@ -128,16 +128,18 @@ def _value_from(
         wanted = origin.configMapKeyRef
         name = wanted.localObjectReference.name
         config_map = around.config_maps.get(name)
-        if config_map is not None and wanted.key in config_map.data:
-            return config_map.data[wanted.key]
+        text = config_map.data.get(wanted.key) if config_map is not None else None
+        if text is not None:
+            return text
         _miss("configmap", f"ConfigMap {where}/{name}", wanted, config_map is not None)
         return None
     if origin.HasField("secretKeyRef"):
         reference = origin.secretKeyRef
         name = reference.localObjectReference.name
         secret = around.secrets.get(name)
-        if secret is not None and reference.key in secret.data:
-            return _text(secret.data[reference.key], name, reference.key)
+        value = secret.data.get(reference.key) if secret is not None else None
+        if value is not None:
+            return _text(value, name, reference.key)
         _miss("secret", f"Secret {where}/{name}", reference, secret is not None)
         return None
     raise ConfigError(f'env "{variable.name}": valueFrom has no source')

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -33,6 +33,32 @@ FRAME_BYTES_MAX = 64 << 10
 log = structlog.get_logger()
 
 
+Perform = Callable[[wire.Ticket, Any], Awaitable[None]]
+
+
+async def serve(client: Client, ticket: wire.Ticket, perform: Perform) -> None:
+    """Dial a stream for a ticket, have it performed there, and hold it until its end.
+
+    perform: gets the ticket and the stream; its ApiError is what the client hears.
+    """
+    stub: Any = sessions_pb2_grpc.SessionsStub(client.channel)
+    stream = stub.Dial(metadata=client.metadata())
+    try:
+        await stream.write(wire.Frame(ticket=ticket.id))
+        try:
+            await perform(ticket, stream)
+        except ApiError as error:
+            await stream.write(wire.Frame(error=to_status(error).SerializeToString()))
+        await stream.done_writing()
+        # The call ends when the client's does; what is on its way must not be cut off.
+        while isinstance(await stream.read(), wire.Frame):
+            pass
+    except grpc.aio.AioRpcError as error:
+        log.info("stream ended", why=error.details())
+    finally:
+        stream.cancel()
+
+
 class Dialler:
     """Serves tickets over one client's connection."""
 
@@ -47,7 +73,8 @@ class Dialler:
         if len(self._tasks) >= STREAMS_MAX:
             log.warning("too many streams, a ticket is not answered", streams=len(self._tasks))
             return
-        task = asyncio.get_running_loop().create_task(self._serve(ticket))
+        serving = serve(self._client, ticket, self._perform)
+        task = asyncio.get_running_loop().create_task(serving)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -57,24 +84,6 @@ class Dialler:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _serve(self, ticket: wire.Ticket) -> None:
-        stub: Any = sessions_pb2_grpc.SessionsStub(self._client.channel)
-        stream = stub.Dial(metadata=self._client.metadata())
-        try:
-            await stream.write(wire.Frame(ticket=ticket.id))
-            try:
-                await self._perform(ticket, stream)
-            except ApiError as error:
-                await stream.write(wire.Frame(error=to_status(error).SerializeToString()))
-            await stream.done_writing()
-            # The call ends when the client's does; what is on its way must not be cut off.
-            while isinstance(await stream.read(), wire.Frame):
-                pass
-        except grpc.aio.AioRpcError as error:
-            log.info("stream ended", why=error.details())
-        finally:
-            stream.cancel()
 
     async def _perform(self, ticket: wire.Ticket, stream: Any) -> None:
         try:

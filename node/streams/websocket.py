@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -52,6 +53,8 @@ class WebSocket:
     async def close(self) -> None:
         """End the connection."""
         self._writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
 
     async def _send(self, opcode: int, data: bytes) -> None:
         mask = os.urandom(4)

@@ -29,6 +29,15 @@ STATUS_EVERY_S = 300.0
 log = structlog.get_logger()
 
 
+class Moments:
+    """registered: set by the uplink once the cluster knows the node. stock_taken: set by the agent
+    once it knows what runs here; no pod is told before."""
+
+    def __init__(self) -> None:
+        self.registered = asyncio.Event()
+        self.stock_taken = asyncio.Event()
+
+
 class Uplink:
     """Everything between one node and the control nodes. `run` it as a task."""
 
@@ -40,19 +49,15 @@ class Uplink:
         writer: Writer,
         pods: Pods,
         ticket: Callable[[sessions_pb2.Ticket], None],
-        registered: asyncio.Event,
-        stock_taken: asyncio.Event | None = None,
+        moments: Moments,
     ) -> None:
-        """registered: set here once the cluster knows the node. stock_taken: set when pods may be
-        told, because what runs here is known; None = at once."""
         self.facts = facts
         self.health = node_object.Health().observe("", "", timers.now())
         self.writer = writer
         self._client = client
         self._timers = timers
         self._pods = pods
-        self._registered = registered
-        self._stock_taken = stock_taken
+        self._moments = moments
         self._say_status = asyncio.Event()
         identity = Identity(facts.name, facts.boot_id, facts.agent_version)
         self.session = Session(client, identity, self._opened, ticket)
@@ -69,7 +74,7 @@ class Uplink:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.session.run())
             await self._register()
-            self._registered.set()
+            self._moments.registered.set()
             group.create_task(self._watch())
             group.create_task(self._report())
 
@@ -81,8 +86,7 @@ class Uplink:
             self._say_status.set()
 
     async def _watch(self) -> None:
-        if self._stock_taken is not None:
-            await self._stock_taken.wait()
+        await self._moments.stock_taken.wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch.run())
             await self.watch.synced.wait()

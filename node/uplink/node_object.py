@@ -92,9 +92,9 @@ def status(facts: NodeFacts, health: Health, now: float) -> core.NodeStatus:
     """The status to write now."""
     built = core.NodeStatus()
     for name, text in facts.capacity.items():
-        built.capacity[name].string = text
+        built.capacity.get_or_create(name).string = text
     for name, text in facts.allocatable.items():
-        built.allocatable[name].string = text
+        built.allocatable.get_or_create(name).string = text
     built.addresses.add(type="InternalIP", address=facts.internal_ip)
     built.addresses.add(type="Hostname", address=facts.name)
     info = built.nodeInfo

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from holdfast.api.client import Write, WriteVerb
 from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.objects import events
 from holdfast.node.machine.instructions import Record
 
 COMPONENT = "holdfast-node"
 BURST = 10.0
-REFILL_PER_S = 2.0
+REFILL_PER_S = 1.0
 REMEMBERED_MAX = 64
 WAITING_MAX = 100
+_SEVERITIES = {str(severity): severity for severity in events.Severity}
 _CHEAP_FLOOR = 8.0
 _CHEAP = frozenset({"Created", "Pulled"})
 """Reasons that are told only while the bucket is nearly full: a node that starts one pod tells its
@@ -26,7 +26,7 @@ whole story, one that starts many tells of each that it started."""
 
 
 class Recorder:
-    """Collects one node's events; `take` hands over the writes."""
+    """Collects one node's events; `take` hands them over."""
 
     def __init__(self, node_name: str) -> None:
         self.dropped = 0
@@ -58,7 +58,7 @@ class Recorder:
     def _add(self, involved: core.ObjectReference, news: Record, now: float) -> None:
         key = (involved.uid, news.container, news.reason, news.message)
         self._number += 1
-        severity = events.Severity(news.type)
+        severity = _SEVERITIES[news.type]
         suffix = f"{int(now * 1e6):x}{self._number:x}"
         event = events.build(
             involved, events.News(severity, news.reason, news.message), self._source, now, suffix
@@ -79,11 +79,9 @@ class Recorder:
             again = unsent[1]
         self._waiting[name] = (event, again)
 
-    def take(self) -> list[Write]:
-        """The writes for everything that waits; it is handed over, sent or lost."""
-        writes = [
-            Write(WriteVerb.UPDATE if again else WriteVerb.CREATE, "events", message=event)
-            for event, again in self._waiting.values()
-        ]
+    def take(self) -> list[tuple[core.Event, bool]]:
+        """Everything that waits, and of each whether it repeats one that was sent before. It is
+        handed over: sent or lost."""
+        taken = list(self._waiting.values())
         self._waiting.clear()
-        return writes
+        return taken

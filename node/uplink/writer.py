@@ -119,7 +119,7 @@ class Writer:
         try:
             statuses, deletes = self._take_statuses(), self._take_deletes()
             writes = [write for _, write in (*statuses, *deletes)]
-            writes += self._recorder.take()
+            writes += [_event_write(*told) for told in self._recorder.take()]
             if writes:
                 if self.client is None:
                     raise ApiError(Reason.UNAVAILABLE, "not connected to a control node yet")
@@ -204,6 +204,10 @@ def _status_write(machine: PodMachine, built: core.PodStatus) -> Write:
     message = core.Pod(status=built)
     message.metadata.namespace, message.metadata.name = meta.namespace, meta.name
     return Write(WriteVerb.UPDATE, "pods", message=message, subresource="status", uid=meta.uid)
+
+
+def _event_write(event: core.Event, again: bool) -> Write:
+    return Write(WriteVerb.UPDATE if again else WriteVerb.CREATE, "events", message=event)
 
 
 def _delete_write(machine: PodMachine) -> Write:

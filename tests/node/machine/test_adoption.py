@@ -31,7 +31,9 @@ def found(name="main", attempt=0, state=ContainerState.RUNNING, code=0, mark=Non
 
 
 def sandbox(attempt=0, ready=True):
-    return Sandbox(f"sandbox-{attempt}", "uid-1", "web", "default", attempt, ready, 899.0, {}, "10.0.0.9")
+    return Sandbox(
+        f"sandbox-{attempt}", "uid-1", "web", "default", attempt, ready, 899.0, {}, "10.0.0.9"
+    )
 
 
 def adopted(built, sandboxes, containers):

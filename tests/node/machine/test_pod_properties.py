@@ -87,9 +87,7 @@ class PodStory(RuleBasedStateMachine):
         self.made += 1
         container_id = f"{name}-{self.made}"
         self.running[name] = container_id
-        self.tell(
-            events.ContainerStarted(name, order.attempt, container_id, "ref", self.now)
-        )
+        self.tell(events.ContainerStarted(name, order.attempt, container_id, "ref", self.now))
 
     def exit(self, name, container_id, code):
         if self.running.get(name) == container_id:
