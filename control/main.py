@@ -33,6 +33,7 @@ from holdfast.control.cache.hub import Hub
 from holdfast.control.config import ControlConfig
 from holdfast.control.controllers import every
 from holdfast.control.controllers.runner import Runner
+from holdfast.control.eventshare import EventShare
 from holdfast.control.loop_lag import LoopLag
 from holdfast.control.recorder import Recorder
 from holdfast.control.registry import Derived, Ids, Registry, bootstrap
@@ -95,10 +96,13 @@ class ControlNode:
         await bootstrap(registry)
         authority = open_authority(config.data_dir, time.time, self._rng)
         sessions = Sessions(self.cache, registry, time.time)
-        recorder = Recorder(self.cache, registry, time.time, self._ids)
-        self._server = await self._serve(authority, registry, sessions)
+        share = EventShare(lambda: self.engine.revision, time.monotonic)
+        recorder = Recorder(share, registry, time.time, self._ids)
+        self._server = await self._serve(authority, registry, sessions, share)
         if config.metrics_port:
-            collector = metrics.ControlCollector(self._lag, self._figures(sessions, recorder))
+            collector = metrics.ControlCollector(
+                self._lag, self._figures(sessions, recorder, share)
+            )
             self._ending.callback(metrics.serve(config.metrics_port, collector))
         self._begin(sessions.run())
         term = self.engine.status().term
@@ -136,7 +140,9 @@ class ControlNode:
         log.error("a part of the control node ended", exc_info=task.exception())
         asyncio.get_running_loop().call_soon(sys.exit, 1)
 
-    async def _serve(self, authority: Authority, registry: Registry, sessions: Sessions) -> Server:
+    async def _serve(
+        self, authority: Authority, registry: Registry, sessions: Sessions, share: EventShare
+    ) -> Server:
         config = self.config
         hub = Hub(self.cache)  # after loading: its ring holds what happens from here on
         self._ending.callback(hub.close)
@@ -147,6 +153,7 @@ class ControlNode:
             cache=self.cache,
             hub=hub,
             registry=registry,
+            event_share=share,
             sessions=sessions,
             streams=Streams(sessions, secrets.token_bytes),
             authority=authority,
@@ -172,7 +179,9 @@ class ControlNode:
         tree = kubeconfig.ours(authority.admin(self.config.endpoints), server)
         kubeconfig.write(path, tree)
 
-    def _figures(self, sessions: Sessions, recorder: Recorder) -> list[metrics.Figure]:
+    def _figures(
+        self, sessions: Sessions, recorder: Recorder, share: EventShare
+    ) -> list[metrics.Figure]:
         figure, status = metrics.Figure, self.engine.status
         return [
             figure("store_revision", "Revision of the store.", lambda: status().revision),
@@ -183,4 +192,5 @@ class ControlNode:
             figure("sessions", "Open node sessions.", sessions.connected),
             figure("events_waiting", "Events not written yet.", lambda: recorder.waiting),
             figure("events_dropped", "Events dropped.", lambda: recorder.dropped, counter=True),
+            figure("events_refused", "Nodes' events refused.", lambda: share.refused, counter=True),
         ]
