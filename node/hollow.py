@@ -75,7 +75,6 @@ class HollowNode:
             instructions.Record: self._record,
         }
         self.writer = Writer(timers, Recorder(facts.name), facts.internal_ip, self._gone)
-        self.writer.client = client
         self.pods = Pods(timers, self._execute, self.writer.changed)
         self.uplink = Uplink(client, facts, timers, self.writer, self.pods, self._ticket, moments)
 

@@ -100,7 +100,6 @@ class NodeAgent:
     async def serve(self, client: Client) -> None:
         """Hold the uplink over one client, until cancelled."""
         self._tools.objects.client = client
-        self.writer.client = client
         dialler = Dialler(client, self._tools, self.pods.machines)
         self.uplink = Uplink(
             client,

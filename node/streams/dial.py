@@ -29,34 +29,77 @@ from holdfast.runtime.interface import RuntimeFault
 
 STREAMS_MAX = 256
 FRAME_BYTES_MAX = 64 << 10
+FRAMES_WAITING_MAX = 16
 
 log = structlog.get_logger()
 
 
-Perform = Callable[[wire.Ticket, Any], Awaitable[None]]
+class Stream:
+    """The node's end of a dialled stream.
+
+    One task (`pump`) reads for the whole call: in grpc.aio, cancelling a read cancels the call,
+    and with it what is on its way to the client.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._frames: asyncio.Queue[wire.Frame | None] = asyncio.Queue(FRAMES_WAITING_MAX)
+        self._listening = True
+
+    async def write(self, frame: wire.Frame) -> None:
+        """Send a frame to the client."""
+        await self._call.write(frame)
+
+    async def read(self) -> wire.Frame | None:
+        """The client's next frame; None when it has ended."""
+        return await self._frames.get()
+
+    async def pump(self) -> None:
+        """Read until the call ends, which the client's end of it does."""
+        while isinstance(frame := await self._call.read(), wire.Frame):
+            if self._listening:
+                await self._frames.put(frame)
+        if self._listening:
+            await self._frames.put(None)
+
+    def ignore(self) -> None:
+        """Nobody reads any more: what still comes is dropped."""
+        self._listening = False
+        while not self._frames.empty():
+            self._frames.get_nowait()
+
+
+Perform = Callable[[wire.Ticket, Stream], Awaitable[None]]
 
 
 async def serve(client: Client, ticket: wire.Ticket, perform: Perform) -> None:
     """Dial a stream for a ticket, have it performed there, and hold it until its end.
 
-    perform: gets the ticket and the stream; its ApiError is what the client hears.
+    perform: gets the ticket and the stream, and is cancelled when the client goes; its ApiError
+    is what the client hears.
     """
     stub: Any = sessions_pb2_grpc.SessionsStub(client.channel)
-    stream = stub.Dial(metadata=client.metadata())
+    call = stub.Dial(metadata=client.metadata())
+    stream = Stream(call)
     try:
-        await stream.write(wire.Frame(ticket=ticket.id))
+        await call.write(wire.Frame(ticket=ticket.id))
+        reading = asyncio.create_task(stream.pump())
+        performing = asyncio.ensure_future(perform(ticket, stream))
+        reading.add_done_callback(lambda _reading: performing.cancel())
         try:
-            await perform(ticket, stream)
+            await performing
         except ApiError as error:
-            await stream.write(wire.Frame(error=to_status(error).SerializeToString()))
-        await stream.done_writing()
-        # The call ends when the client's does; what is on its way must not be cut off.
-        while isinstance(await stream.read(), wire.Frame):
-            pass
+            await call.write(wire.Frame(error=to_status(error).SerializeToString()))
+        except asyncio.CancelledError:
+            if not reading.done():
+                raise
+        await call.done_writing()
+        stream.ignore()
+        await reading  # what is on its way must not be cut off
     except grpc.aio.AioRpcError as error:
         log.info("stream ended", why=error.details())
     finally:
-        stream.cancel()
+        call.cancel()
 
 
 class Dialler:
@@ -85,7 +128,7 @@ class Dialler:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _perform(self, ticket: wire.Ticket, stream: Any) -> None:
+    async def _perform(self, ticket: wire.Ticket, stream: Stream) -> None:
         try:
             if ticket.HasField("logs"):
                 await self._logs(ticket.logs, stream)
@@ -113,7 +156,7 @@ class Dialler:
             raise ApiError(Reason.BAD_REQUEST, message)
         return machine, record
 
-    async def _logs(self, request: wire.LogsRequest, stream: Any) -> None:
+    async def _logs(self, request: wire.LogsRequest, stream: Stream) -> None:
         machine, record = self._find(request)
         attempt = record.restarts
         if request.previous:
@@ -152,7 +195,7 @@ class Dialler:
             )
             raise ApiError(Reason.BAD_REQUEST, message) from None
 
-    async def _exec(self, request: wire.ExecRequest, stream: Any) -> None:
+    async def _exec(self, request: wire.ExecRequest, stream: Stream) -> None:
         _, record = self._find(request)
         if record.stage is not Stage.RUNNING:
             message = f'container "{record.name}" of pod "{request.pod}" is not running'

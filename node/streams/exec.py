@@ -44,7 +44,7 @@ async def serve(
 
 async def _upward(stream: Any, socket: WebSocket, *, stdin: bool) -> None:
     """The client's input and window sizes, to the command."""
-    while isinstance(frame := await stream.read(), wire.Frame):
+    while (frame := await stream.read()) is not None:
         if frame.HasField("resize"):
             size = {"Width": frame.resize.columns, "Height": frame.resize.rows}
             await socket.send(bytes((_RESIZE,)) + json.dumps(size).encode())

@@ -60,7 +60,7 @@ class Uplink:
         self._moments = moments
         self._say_status = asyncio.Event()
         identity = Identity(facts.name, facts.boot_id, facts.agent_version)
-        self.session = Session(client, identity, self._opened, ticket)
+        self.session = writer.way = Session(client, identity, self._opened, ticket)
         self.watch = Reflector(
             client,
             "pods",

@@ -1,7 +1,8 @@
-"""One node's session: the stream that says it is alive and brings tickets.
+"""One node's session: the stream that says it is alive, carries its writes and brings tickets.
 
-Any message is a beat; the control node dictates the interval in its Welcome. When the stream
-breaks it is opened again, quickly at first: until then the cluster takes the node for silent.
+Any message is a beat; the control node dictates the interval in its Welcome, and what was written
+within it needs no Beat beside. When the stream breaks it is opened again, quickly at first: until
+then the cluster takes the node for silent. Writes whose answer did not come are of unknown outcome.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,15 @@ import grpc
 import grpc.aio
 import structlog
 
-from holdfast.api.client import Client
+from holdfast.api.client import Client, Outcome, Write
 from holdfast.api.client.backoff import Backoff
+from holdfast.api.client.decoding import outcomes
+from holdfast.api.errors import ApiError, Reason
 from holdfast.api.rpc.v1 import sessions_pb2, sessions_pb2_grpc
+from holdfast.api.wire import parse_refusal
 
 WELCOME_TIMEOUT_S = 10.0
+WRITTEN_TIMEOUT_S = 30.0
 AGAIN_FIRST_S = 0.1
 AGAIN_MAX_S = 3.0
 
@@ -53,6 +58,12 @@ class Session:
         self._identity = identity
         self._opened = opened
         self._ticket = ticket
+        self._stream: Any = None  # while there is one
+        self._turn = asyncio.Lock()  # a stream takes one message at a time
+        self._sent_at = 0.0
+        self._number = 0
+        # Of the writes under way: set by the reader, or when the stream ends; `batch` waits.
+        self._written: asyncio.Future[sessions_pb2.Written] | None = None
 
     async def run(self) -> None:
         """For ever: open, beat, open again."""
@@ -67,14 +78,62 @@ class Session:
                 log.info("no welcome in time", node=self._identity.node_name)
             welcomed |= self.connected
             self.connected = False
+            self._settle(None)
             if welcomed:
                 backoff.reset()
             await asyncio.sleep(backoff.next_s(random.random()))  # noqa: S311
 
+    async def batch(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Resources.Batch over this stream; one batch at a time.
+
+        Raises ApiError: Unavailable (no session, or it ended before the answer came), Timeout, and
+        what the control node refuses the whole with.
+        """
+        if not self.connected:
+            raise ApiError(Reason.UNAVAILABLE, "no session with a control node yet")
+        assert self._written is None, "one batch at a time"
+        self._number += 1
+        message = sessions_pb2.NodeMessage()
+        message.writes.number = self._number
+        self._client.fill(message.writes.batch, writes)
+        self._written = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(WRITTEN_TIMEOUT_S):
+                await self._send(message)
+                written = await self._written
+        except TimeoutError:
+            raise ApiError(Reason.TIMEOUT, "the control node did not answer in time") from None
+        finally:
+            self._written = None
+        if written.refusal:
+            raise parse_refusal(written.refusal)
+        return outcomes(written.reply)
+
+    def _settle(self, written: sessions_pb2.Written | None) -> None:
+        """The writes under way are answered. None: they never will be."""
+        if self._written is None or self._written.done():
+            return
+        if written is None:
+            self._written.set_exception(ApiError(Reason.UNAVAILABLE, "the session ended"))
+        elif written.number == self._number:
+            self._written.set_result(written)
+
+    async def _send(self, message: sessions_pb2.NodeMessage) -> None:
+        async with self._turn:
+            stream = self._stream
+            if stream is None:
+                raise ApiError(Reason.UNAVAILABLE, "the session ended")
+            self._sent_at = asyncio.get_running_loop().time()
+            try:
+                await stream.write(message)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                # The reader, which opens the next one, says why.
+                raise ApiError(Reason.UNAVAILABLE, "the session ended") from None
+
     async def _hold(self) -> bool:
         """One stream, from Hello until it ends; returns whether it was welcomed."""
         stub: Any = sessions_pb2_grpc.SessionsStub(self._client.channel)
-        stream = stub.Open(metadata=self._client.metadata())
+        stream = self._stream = stub.Open(metadata=self._client.metadata())
         beating: asyncio.Task[None] | None = None
         try:
             identity = self._identity
@@ -87,11 +146,13 @@ class Session:
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
                 message = await stream.read()
             while message is not grpc.aio.EOF:
-                if message.HasField("welcome"):
+                if message.HasField("written"):
+                    self._settle(message.written)
+                elif message.HasField("welcome"):
                     interval_s = max(0.05, message.welcome.beat_interval_ms / 1000)
                     if beating is not None:
                         beating.cancel()
-                    beating = asyncio.create_task(_beat(stream, interval_s))
+                    beating = asyncio.create_task(self._beat(interval_s))
                     self.connected = True
                     self._opened()
                 elif message.HasField("ticket"):
@@ -99,17 +160,20 @@ class Session:
                 message = await stream.read()
             return self.connected
         finally:
+            self._stream = None
             if beating is not None:
                 beating.cancel()
             stream.cancel()
 
-
-async def _beat(stream: Any, interval_s: float) -> None:
-    sequence = 0
-    # A stream that broke ends the reader, which opens the next one.
-    with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        while True:
-            await asyncio.sleep(interval_s)
-            sequence += 1
-            beat = sessions_pb2.Beat(sequence=sequence)
-            await stream.write(sessions_pb2.NodeMessage(beat=beat))
+    async def _beat(self, interval_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        sequence = 0
+        with contextlib.suppress(ApiError):
+            while True:
+                wait_s = self._sent_at + interval_s - loop.time()
+                if wait_s > 0:
+                    await asyncio.sleep(wait_s)
+                    continue
+                sequence += 1
+                beat = sessions_pb2.Beat(sequence=sequence)
+                await self._send(sessions_pb2.NodeMessage(beat=beat))

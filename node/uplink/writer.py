@@ -1,6 +1,6 @@
 """One node's writes: pod statuses, final deletes and events, in batches of its own.
 
-At most one Resources.Batch is under way per node; what gathers meanwhile goes into the next, and
+They go over the node's session, at most one batch at a time; what gathers meanwhile goes into the next, and
 of one pod only the latest status. Statuses and deletes are levels: one that did not get through
 is built anew and sent again after a growing wait. Events ride along and are never sent twice.
 """
@@ -8,11 +8,12 @@ is built anew and sent again after a growing wait. Events ride along and are nev
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
-from holdfast.api.client import Client, Outcome, Write, WriteVerb
+from holdfast.api.client import Outcome, Write, WriteVerb
 from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.errors import ApiError, Reason
 from holdfast.node.machine import status
@@ -33,6 +34,12 @@ WRITES_MAX = 200
 log = structlog.get_logger()
 
 
+class Way(Protocol):
+    """Where writes go: the node's session."""
+
+    async def batch(self, writes: Sequence[Write]) -> list[Outcome]: ...
+
+
 class Writer:
     """Sends what one node has to say. Synchronous to call; sending is a task of its own."""
 
@@ -45,7 +52,7 @@ class Writer:
     ) -> None:
         """gone: told the uid of a pod whose object turned out not to exist any more."""
         self.host_ip = host_ip
-        self.client: Client | None = None  # set when a control node may be reached
+        self.way: Way | None = None  # set when a control node may be reached
         self._timers = timers
         self._recorder = recorder
         self._gone = gone
@@ -95,6 +102,7 @@ class Writer:
     def resend(self, machines: list[PodMachine]) -> None:
         """Say everything again: the cluster may have missed it, or changed it."""
         self._sent.clear()
+        self._retry.clear()
         for machine in machines:
             self.changed(machine)
 
@@ -121,9 +129,9 @@ class Writer:
             writes = [write for _, write in (*statuses, *deletes)]
             writes += [_event_write(*told) for told in self._recorder.take()]
             if writes:
-                if self.client is None:
+                if self.way is None:
                     raise ApiError(Reason.UNAVAILABLE, "not connected to a control node yet")
-                outcomes = await self.client.batch(writes)
+                outcomes = await self.way.batch(writes)
                 self._sort_out(statuses, deletes, outcomes)
         except ApiError as error:
             wait_s = self._retry.fail(self._timers.now())
@@ -183,7 +191,9 @@ class Writer:
             if error.reason is Reason.CONFLICT or item[1].verb is WriteVerb.DELETE:
                 again.append(item)
         events = outcomes[len(statuses) + len(deletes) :]
-        self._recorder.dropped += sum(outcome.error is not None for outcome in events)
+        for outcome in events:
+            if outcome.error is not None:
+                self._recorder.refused(self._timers.now(), outcome.error.retry_after_s)
         if again:
             self._retry.fail(self._timers.now())
             self._put_back(again)
