@@ -7,6 +7,7 @@ import signal
 import sys
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 import click
 import uvloop
@@ -29,26 +30,20 @@ from holdfast.control.store.engine import StoreError
 @click.option("--service-cidr", default="10.96.0.0/16", show_default=True)
 @click.option("--pod-cidr", default="10.244.0.0/16", show_default=True)
 @click.option("--log-level", default="info", show_default=True)
-def command(
-    data_dir: Path,
-    listen: tuple[str, ...],
-    port: int,
-    metrics_port: int,
-    kubeconfig: Path | None,
-    name: str,
-    service_cidr: str,
-    pod_cidr: str,
-    log_level: str,
-) -> None:
+def command(log_level: str, **given: Any) -> None:
     """Run a control node: store, API, controllers and scheduler."""
     try:
         logs.configure("control", log_level)
-        ranges = Ranges(services=IPv4Network(service_cidr), pods=IPv4Network(pod_cidr))
-        config = ControlConfig(data_dir, listen, port, metrics_port, kubeconfig, name, ranges)
-        uvloop.run(_until_signalled(config))
+        uvloop.run(_until_signalled(_config(**given)))
     except (ApiError, ListenError, StoreError, ValueError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+
+
+def _config(*, service_cidr: str, pod_cidr: str, **others: Any) -> ControlConfig:
+    """The configuration that the flags mean. Raises ValueError naming a range that is wrong."""
+    ranges = Ranges(services=IPv4Network(service_cidr), pods=IPv4Network(pod_cidr))
+    return ControlConfig(ranges=ranges, **others)
 
 
 async def _until_signalled(config: ControlConfig) -> None:
