@@ -1,7 +1,7 @@
 """Selectors: which objects, by their labels or by their fields.
 
 `labels` holds what a label selector means, `grammar` its text form, `fields` the field selectors
-that a kind allows, `syntax` what a label's key and value may be. Pure package.
+that a kind allows. What a label's key and value may be is said by `api.names`. Pure package.
 """
 
 from holdfast.api.selectors.fields import FieldSelector, parse_fields

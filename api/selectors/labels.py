@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from holdfast.api import names
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.meta.v1 import meta_pb2 as meta
-from holdfast.api.selectors import syntax
 
 
 class Labels(Protocol):
@@ -108,7 +108,7 @@ NOTHING = LabelSelector(nothing=True)
 def requirement(key: str, operator: Operator, values: Iterable[str]) -> Requirement:
     """A checked requirement. Raises ApiError BadRequest naming the key or value that is wrong."""
     found = frozenset(values)
-    fault = syntax.key_fault(key)
+    fault = names.qualified(key)
     if fault:
         raise _refused(f'label key "{key}": {fault}')
     match operator:
@@ -121,7 +121,7 @@ def requirement(key: str, operator: Operator, values: Iterable[str]) -> Requirem
         case Operator.GREATER | Operator.LESS if len(found) != 1:
             raise _refused(f'label "{key}": {operator} needs exactly one value')
     for value in found:
-        fault = syntax.value_fault(value)
+        fault = names.label_value(value)
         if fault:
             raise _refused(f'label "{key}": value "{value}": {fault}')
     return Requirement(key, operator, found)
