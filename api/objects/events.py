@@ -59,7 +59,6 @@ def build(
 ) -> core_pb2.Event:
     """A new Event about an object. now: Unix seconds. suffix: makes the name unique, lower-case
     letters and digits. It lives in the object's namespace, "default" for cluster-wide ones."""
-    name = f"{involved.name[: _NAME_MAX - 1 - len(suffix)]}.{suffix}"
     event = core_pb2.Event(
         involvedObject=involved,
         reason=news.reason,
@@ -68,7 +67,7 @@ def build(
         count=1,
         reportingComponent=source.component,
     )
-    event.metadata.name = name
+    event.metadata.name = name(involved.name, suffix)
     event.metadata.namespace = involved.namespace or "default"
     event.source.component = source.component
     if source.node:
@@ -77,6 +76,11 @@ def build(
     event.firstTimestamp.seconds = int(now)
     event.lastTimestamp.seconds = int(now)
     return event
+
+
+def name(involved: str, suffix: str) -> str:
+    """The name of an Event about the object of that name."""
+    return f"{involved[: _NAME_MAX - 1 - len(suffix)]}.{suffix}"
 
 
 def aggregation_key(event: core_pb2.Event) -> tuple[str, ...]:

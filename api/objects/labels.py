@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from holdfast.api.objects import names
+from holdfast.api import names
 
 if TYPE_CHECKING:
     from holdfast.api.meta.v1 import meta_pb2 as meta

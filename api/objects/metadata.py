@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from holdfast.api.objects import labels, names
+from holdfast.api import names
+from holdfast.api.objects import labels
 from holdfast.api.objects.findings import IMMUTABLE
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from holdfast.api import quantity
-from holdfast.api.objects import names
+from holdfast.api import names, quantity
 from holdfast.api.objects.pods import probes
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from holdfast.api.objects import labels, names, taints
+from holdfast.api import names
+from holdfast.api.objects import labels, taints
 from holdfast.api.objects.affinity import NAME_FIELD
 
 if TYPE_CHECKING:

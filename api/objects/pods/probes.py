@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from holdfast.api.objects import intorstring, names
+from holdfast.api import names
+from holdfast.api.objects import intorstring
 
 if TYPE_CHECKING:
     from holdfast.api.core.v1 import core_pb2 as core

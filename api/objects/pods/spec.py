@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.api.objects import names
+from holdfast.api import names
 from holdfast.api.objects.pods import containers, placement, volumes
 
 if TYPE_CHECKING:

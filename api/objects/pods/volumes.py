@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from holdfast.api.objects import names
+from holdfast.api import names
 
 if TYPE_CHECKING:
     from holdfast.api.core.v1 import core_pb2 as core

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from holdfast.api.objects import names, taints
+from holdfast.api import names
+from holdfast.api.objects import taints
 from holdfast.api.objects.findings import IMMUTABLE
 from holdfast.api.objects.pods.containers import amount
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from holdfast.api.objects import names
+from holdfast.api import names
 from holdfast.api.objects.findings import IMMUTABLE
 
 if TYPE_CHECKING:

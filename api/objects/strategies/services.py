@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from holdfast.api.objects import intorstring, labels, names
+from holdfast.api import names
+from holdfast.api.objects import intorstring, labels
 
 if TYPE_CHECKING:
     from holdfast.api.core.v1 import core_pb2 as core

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from holdfast.api import names
 from holdfast.api.kinds import Kind, require_built
-from holdfast.api.objects import metadata, names
+from holdfast.api.objects import metadata
 from holdfast.api.objects.findings import Findings
 from holdfast.api.objects.pods import defaults, updates
 from holdfast.api.objects.pods import spec as pod_spec
