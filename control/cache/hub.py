@@ -29,7 +29,10 @@ from holdfast.control.cache.watcher import Watcher
 from holdfast.control.store.commands import Change
 
 WAKES_MAX = 32
-"""Watchers woken in one turn of the loop: each then takes ~50 µs with its reply."""
+"""Watchers woken in one turn of the loop: each then takes ~100 µs with its reply."""
+WAKES_EVERY_S = 0.006
+"""A large fan-out pauses so long between two turns: it holds half of the loop, not all of it, and
+what happens meanwhile reaches those who still wait in the same message."""
 BOOKMARK_S = 60.0
 HISTORY_READERS_MAX = 4
 """Watchers that read old changes at the same time."""
@@ -125,7 +128,7 @@ class Hub:
         for _ in range(min(WAKES_MAX, len(self._due))):
             self._due.popleft().wake()
         if self._due:
-            asyncio.get_running_loop().call_soon(self._wake_some)
+            asyncio.get_running_loop().call_later(WAKES_EVERY_S, self._wake_some)
 
     def _tick(self) -> None:
         """Wake those who have been quiet for long; they say their bookmark."""
