@@ -10,10 +10,9 @@ from typing import Any
 
 import holdfast.control.registry.metadata as metadata
 import holdfast.control.registry.strategies as strategies
-from holdfast.api import codec, objects
+from holdfast.api import codec, names, objects
 from holdfast.api.errors import ApiError, Reason, invalid, not_found
 from holdfast.api.kinds import Kind
-from holdfast.api.objects import names
 from holdfast.api.objects.metadata import validate as validate_metadata
 from holdfast.control.registry.drafts import Draft, Situation
 from holdfast.control.registry.intents import Intent

@@ -17,7 +17,6 @@ from holdfast.control.rpc.objects import requests
 from holdfast.control.rpc.objects.reading import Reader, shown
 from holdfast.control.rpc.objects.selection import Selection
 
-
 EVENTS = "events"
 EVENTS_AGAIN_S = 10
 TOO_MANY_EVENTS = ApiError(
@@ -150,9 +149,9 @@ class Writer:
         return [item if isinstance(item, ApiError) else next(told) for item in items]
 
     def _item(self, write: resources_pb2.BatchWrite, identity: Identity) -> Intent | ApiError:
-        if write.resource == EVENTS and ADMINS not in identity.groups:
-            if not self._event_share.admit():  # before any work is done for it
-                return TOO_MANY_EVENTS
+        told = write.resource == EVENTS and ADMINS not in identity.groups
+        if told and not self._event_share.admit():  # before any work is done for it
+            return TOO_MANY_EVENTS
         try:
             intent = requests.batched(write)
             return self.allowed(identity, str(intent.verb), intent)
