@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 JUDGE_S_MAX = 0.5
 """Judge at least this often: below verdicts.STALL_S, or our own pause would go unnoticed."""
-JUDGE_S_MIN = 0.02
+JUDGE_S_MIN = 0.1
+"""And no more often: with a thousand nodes somebody's deadline is always near."""
 WRITE_NODES_MAX = 500
 WRITE_AGAIN_S = 0.5
 

@@ -100,9 +100,7 @@ async def control(tmp_path: Path) -> AsyncIterator[Control]:
         objects = ResourcesService(
             doors.engine, doors.cache, Hub(doors.cache), control.registry, who, share
         )
-        return SessionsService(
-            control.sessions, control_streams[0], who, objects.batch
-        ).handler()
+        return SessionsService(control.sessions, control_streams[0], who, objects.batch).handler()
 
     def pods_handler(doors: Open) -> Any:
         authenticate = doors.authenticator.authenticate
