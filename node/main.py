@@ -8,6 +8,7 @@ connections, and no pod notices.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ from holdfast.runtime.interface import RuntimeFault, Version
 NODES_A_CONNECTION = 64
 HOLLOW_CAPACITY = {"cpu": "32", "memory": "128Gi", "ephemeral-storage": "100Gi", "pods": "250"}
 RUNTIME_WAIT_S = 5.0
+HOLLOW_GC_THRESHOLDS = (10_000, 10, 100_000)
+"""A thousand nodes are a million objects that stay: they are not looked at again and again."""
 
 log = structlog.get_logger()
 
@@ -250,6 +253,7 @@ async def _run_hollow(config: NodeConfig) -> None:
     """Hollow nodes: connections to the token listener are shared, each call says whose it is."""
     if not config.join:
         raise ApiError(Reason.BAD_REQUEST, "hollow nodes need --join TOKEN@HOST")
+    gc.set_threshold(*HOLLOW_GC_THRESHOLDS)
     target = tokens.parse_target(config.join)
     count = (config.hollow + NODES_A_CONNECTION - 1) // NODES_A_CONNECTION
     shared = [

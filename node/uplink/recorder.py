@@ -28,14 +28,14 @@ whole story, one that starts many tells of each that it started."""
 
 
 class _Told(NamedTuple):
-    """An event that waits. name, count and first (Unix seconds): of the Event it becomes, or
+    """An event that waits. name, times and first (Unix seconds): of the Event it becomes, or
     repeats."""
 
     involved: core.ObjectReference
     news: Record
     now: float
     name: str
-    count: int
+    times: int
     first: int
     again: bool
 
@@ -109,6 +109,6 @@ class Recorder:
         if news.container:
             event.involvedObject.fieldPath = f"spec.containers{{{news.container}}}"
         event.metadata.name = told.name
-        event.count = told.count
+        event.count = told.times
         event.firstTimestamp.seconds = told.first
         return event

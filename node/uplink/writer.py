@@ -1,8 +1,9 @@
 """One node's writes: pod statuses, final deletes and events, in batches of its own.
 
-They go over the node's session, at most one batch at a time; what gathers meanwhile goes into the next, and
-of one pod only the latest status. Statuses and deletes are levels: one that did not get through
-is built anew and sent again after a growing wait. Events ride along and are never sent twice.
+They go over the node's session, at most one batch at a time; what gathers meanwhile goes into
+the next, and of one pod only the latest status. Statuses and deletes are levels: one that did not
+get through is built anew and sent again after a growing wait. Events ride along and are never
+sent twice.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ async def desk(path):
         timers, gone = Timers(Clock()), []
         timers.run_on_loop()
         writer = Writer(timers, Recorder("node-1"), "192.0.2.1", gone.append)
-        writer.client = client
+        writer.way = client
         try:
             yield Desk(at, client, writer, gone, PodMachine(stored, 1000.0))
         finally:
@@ -114,10 +114,10 @@ async def test_a_pod_that_is_gone_is_told(tmp_path):
 
 async def test_what_did_not_get_through_is_sent_again(tmp_path):
     async with desk(tmp_path) as here:
-        here.writer.client = None
+        here.writer.way = None
         here.run()
         await asyncio.sleep(0.1)
-        here.writer.client = here.client
+        here.writer.way = here.client
 
         async def running():
             return (await here.stored()).status.phase == "Running"
