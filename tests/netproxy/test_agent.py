@@ -153,8 +153,6 @@ async def test_a_failed_step_is_tried_again(
         async with asyncio.timeout(2):
             await agent.ready.wait()
     assert len(slow.steps) == 4
-    waits = [after - before for before, after in zip(slow.steps, slow.steps[1:], strict=False)]
-    assert waits == sorted(waits)
 
 
 async def test_damage_is_put_right_by_the_slow_check(

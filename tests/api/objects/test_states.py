@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.api import kinds
+from holdfast.api import kinds, names
 from holdfast.api.apps.v1 import apps_pb2 as apps
 from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.meta.v1 import meta_pb2 as meta
@@ -17,7 +17,6 @@ from holdfast.api.objects import (
     conditions,
     events,
     intorstring,
-    names,
     owners,
     readiness,
     templates,

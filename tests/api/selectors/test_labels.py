@@ -124,7 +124,7 @@ def test_the_message_means_what_the_text_means() -> None:
         ("a", "Gt", ["1"], 'operator "Gt"'),
         ("a", "In", [], "needs at least one value"),
         ("a", "Exists", ["x"], "takes no values"),
-        ("", "Exists", [], "must not be empty"),
+        ("", "Exists", [], "must be non-empty"),
         ("a", "In", ["@"], "value"),
     ],
 )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import BashComplete
 
+from holdfast.cli.main import cli
+from holdfast.cli.verbs.completion import VARIABLE
 from tests.cli.running import Cluster
 
 
@@ -54,31 +58,42 @@ def test_completion_scripts(started: Cluster, shell: str) -> None:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("holdfast desc", "describe"),
-        ("holdfast get deplo", "deployments"),
-        ("holdfast get node node-", "node-1"),
-        ("holdfast describe node/node-", "node/node-0"),
-        ("holdfast drain node-", "node-0"),
-        ("holdfast get pods -n kube-s", "kube-system"),
-        ("holdfast --context ", ""),
+        ("desc", "describe"),
+        ("get deplo", "deployments"),
+        ("get node node-", "node-1"),
+        ("describe node/node-", "node/node-0"),
+        ("drain node-", "node-0"),
+        ("get pods -n kube-s", "kube-system"),
+        ("get pods --context hold", "holdfast"),
+        ("explain stat", "statefulsets"),
+        ("rollout st", "status"),
     ],
 )
 def test_the_shell_is_offered_verbs_kinds_and_names(
-    started: Cluster, line: str, offered: str
+    started: Cluster, monkeypatch: pytest.MonkeyPatch, line: str, offered: str
 ) -> None:
-    with started.process() as process:
-        process.kill()
-    words = line.split(" ")
+    monkeypatch.setenv("KUBECONFIG", str(started.kubeconfig))
+    *before, word = line.split(" ")
+    found = BashComplete(cli, {}, "holdfast", VARIABLE).get_completions(before, word)
+    assert offered in [item.value for item in found]
+
+
+def test_without_a_cluster_nothing_is_offered_and_nothing_said(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(files / "none"))
+    completion = BashComplete(cli, {}, "holdfast", VARIABLE)
+    assert completion.get_completions(["get", "pods"], "") == []
+    assert completion.get_completions(["get", "poods"], "") == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_script_and_the_command_speak_the_same_protocol(started: Cluster) -> None:
+    environment = {VARIABLE: "bash_complete", "COMP_WORDS": "holdfast desc", "COMP_CWORD": "1"}
     done = subprocess.run(
-        process.args,
-        env={
-            **started.environment,
-            "_HOLDFAST_COMPLETE": "bash_complete",
-            "COMP_WORDS": line,
-            "COMP_CWORD": str(len(words) - 1),
-        },
+        [sys.executable, "-m", "holdfast.cli.main"],
+        env={**started.environment, **environment},
         capture_output=True,
         text=True,
     )
-    assert done.stderr == ""
-    assert f"plain,{offered}" in done.stdout.splitlines() or not offered
+    assert (done.stdout, done.stderr) == ("plain,describe\n", "")

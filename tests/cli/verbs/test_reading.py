@@ -35,6 +35,15 @@ def test_get_by_name_by_slash_by_list_and_by_file(configs: Cluster, files: Path)
     assert configs.run("get", "-f", "a.yaml", "-o", "name") == "configmap/a\n"
 
 
+def test_the_flags_of_the_cluster_may_stand_before_the_verb(configs: Cluster) -> None:
+    assert configs.run("-n", "kube-system", "get", "cm", "-o", "name") == ""
+    assert configs.run("-n", "kube-system", "get", "cm", "a", "-n", configs.namespace)
+    out = configs.run(
+        "-n", "kube-system", "create", "configmap", "x", "--dry-run=server", "-o", "yaml"
+    )
+    assert "namespace: kube-system" in out
+
+
 def test_get_formats(configs: Cluster) -> None:
     assert configs.run("get", "cm", "a", "-o", "name") == "configmap/a\n"
     tree = json.loads(configs.run("get", "cm", "a", "-o", "json"))
@@ -67,7 +76,8 @@ def test_get_shows_what_is_there_before_it_names_what_is_not(configs: Cluster) -
 
 
 def test_describe_a_pod(web: Cluster) -> None:
-    pod = web.run("get", "pods", "-o", "jsonpath={.items[0].metadata.name}")
+    first = "jsonpath={.items[0].metadata.name}"
+    pod = web.run("get", "pods", "-l", "app=web", "-o", first)
     text = web.run("describe", "pod", pod)
     for part in (
         "Status:           Running",
@@ -80,11 +90,13 @@ def test_describe_a_pod(web: Cluster) -> None:
     ):
         assert part in text
     web.eventually("Successfully assigned", "describe", "pod", pod)
-    assert "Name:             " + pod in web.run("describe", "pod", pod[:6])  # by its beginning
+    assert "Name:             " + pod in web.run("describe", "pod", pod[:-1])
 
 
 def test_describe_says_plainly_why_a_pod_is_pending(here: Cluster) -> None:
-    text = objects.pod("big").replace("image: demo", "image: demo\n    resources: {requests: {cpu: 900}}")
+    text = objects.pod("big").replace(
+        "image: demo", "image: demo\n    resources: {requests: {cpu: 900}}"
+    )
     here.run("apply", "-f", "-", stdin=text)
     here.run("wait", "pod/big", "--for=condition=PodScheduled=False", "--timeout=10s")
     line = next(x for x in here.run("describe", "pod/big").splitlines() if x.startswith("Message:"))

@@ -49,16 +49,18 @@ def test_apply_goes_on_after_a_refused_object(here: Cluster, files: Path) -> Non
     result = here.attempt("apply", "-f", "e.yaml")
     assert result.code == 1
     assert result.lines == ["configmap/e1 created", "configmap/e2 created"]
-    assert result.err.startswith('error: e.yaml:8: ConfigMap "Not_A_Name" is invalid: metadata.name')
+    assert result.err.startswith(
+        'error: e.yaml:8: ConfigMap "Not_A_Name" is invalid: metadata.name'
+    )
 
 
 def test_apply_reads_every_file_before_the_first_write(here: Cluster, files: Path) -> None:
     (files / "1.yaml").write_text(objects.config("never"))
-    (files / "2.yaml").write_text(objects.config("x").replace("data:", "dta:"))
+    (files / "2.yaml").write_text(objects.config("x").replace("\ndata:", "\ndta:"))
     (files / "3.yaml").write_text("a: [")
     error = here.refused("apply", "-f", ".")
     assert 'unknown field "dta", did you mean "data"?' in error
-    assert "2.yaml:1: " in error and "3.yaml:1: " in error
+    assert "2.yaml:1: " in error and "3.yaml:2: " in error
     here.refused("get", "cm", "never")
 
 
@@ -71,7 +73,8 @@ def test_apply_dry_runs_change_nothing(here: Cluster) -> None:
 
 def test_apply_prunes_what_left_the_files(here: Cluster) -> None:
     both = "---\n".join(
-        objects.config(name).replace("data:", "  labels: {set: p}\ndata:") for name in ("p1", "p2")
+        objects.config(name).replace("\ndata:", "\n  labels: {set: p}\ndata:")
+        for name in ("p1", "p2")
     )
     here.run("apply", "-f", "-", stdin=both)
     out = here.run("apply", "-f", "-", "--prune", "-l", "set=p", stdin=both.split("---\n")[0])
@@ -104,7 +107,7 @@ def test_create_shows_what_it_would_send(here: Cluster) -> None:
     out = here.run(
         "create", "deployment", "d", "--image=a/b:1", "--dry-run=client", "-o", "yaml", "--", "sh"
     )
-    assert "- image: a/b:1" in out and "name: b" in out and "- sh" in out
+    assert "image: a/b:1" in out and "name: b" in out and "- sh" in out
     here.refused("get", "deployment", "d")
 
 

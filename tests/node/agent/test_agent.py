@@ -60,7 +60,7 @@ async def test_a_runtime_that_goes_away_is_trouble_and_what_was_missed_is_found(
         stage.runtime.vanish(False)
         await stage.until(lambda: stage.container().restartCount == 1, "restarted")
         assert stage.container().lastState.terminated.exitCode == 9
-        assert stage.troubles[-1] == ""
+        await stage.until(lambda: stage.troubles[-1] == "", "well again")
 
 
 async def test_what_belongs_to_no_pod_is_removed(tmp_path):
