@@ -25,7 +25,8 @@ def create(intent: Intent, kind: Kind, situation: Situation) -> Draft:
     """The draft of a new object. Raises ApiError."""
     strategy = strategies.of(kind.resource)
     sent = _sent(intent, kind)
-    template, rest = _template(sent, kind, situation)
+    is_pod = kind.resource == "pods"
+    rest = situation.proven.find(sent.spec) if is_pod else b""
     new: Any = kind.message()
     if rest:
         new.metadata.CopyFrom(sent.metadata)
@@ -41,8 +42,8 @@ def create(intent: Intent, kind: Kind, situation: Situation) -> Draft:
     taken = _check_metadata(meta, kind) if rest else _make(new, kind, strategy, situation)
     metadata.stamp_created(meta, kind, situation, counted=has_spec(new))
     data = serialized(new, kind, rest)
-    if template and not rest:
-        situation.proven.put(template, data[first_field_bytes(data) :])
+    if is_pod and not rest:
+        situation.proven.learn(sent.spec, data[first_field_bytes(data) :])
     key = Key(kind.resource, namespace, name)
     return Draft(key, (Write(key, data, ABSENT), *taken), data, pinned=True, generated=not given)
 
@@ -55,15 +56,6 @@ def _sent(intent: Intent, kind: Kind) -> Any:
         message = "metadata.resourceVersion must not be set on objects to be created"
         raise ApiError(Reason.BAD_REQUEST, message, kind.kind, sent.metadata.name)
     return sent
-
-
-def _template(sent: Any, kind: Kind, situation: Situation) -> tuple[bytes, bytes]:
-    """A pod's spec as sent, and what becomes of it: all of the stored bytes behind the metadata,
-    b"" when this spec has not been proven. Of other kinds both are b""."""
-    if kind.resource != "pods":
-        return b"", b""
-    template: bytes = sent.spec.SerializeToString(deterministic=True)
-    return template, situation.proven.get(template) or b""
 
 
 def _check_namespace(kind: Kind, namespace: str, situation: Situation) -> None:

@@ -29,8 +29,8 @@ from holdfast.control.registry.proven import ProvenTemplates
 from holdfast.control.store.commands import ABSENT, Commit, Key, Outcome, Refusal, Write, flaw
 from holdfast.control.store.engine import Engine, StoreError, UnknownOutcomeError
 
-SLICE_S = 0.008
-"""Longest time that preparing holds the loop."""
+SLICE_S = 0.003
+"""Longest time that preparing holds the loop: several commits prepare in one turn of it."""
 
 Answer = Done | ApiError
 
