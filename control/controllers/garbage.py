@@ -107,19 +107,18 @@ class Garbage:
                 yield entry
 
     def _changed(self, view: View, update: Update) -> Iterable[Key]:
-        self._index(update)
         if update.new is None:
+            self._index(update)
             return self._gone(view, update.old) if update.old else ()
         meta = update.new.message.metadata
         if meta.HasField("deletionTimestamp") and any(
             finalizer in (FOREGROUND, ORPHAN) for finalizer in meta.finalizers
         ):
+            self._index(update)
             return (_key(update.new),)
-        if not meta.ownerReferences:
+        if update.old is not None and _same_owners(update.old.message.metadata, meta):
             return ()
-        old = update.old.message.metadata if update.old else None
-        if old is not None and list(old.ownerReferences) == list(meta.ownerReferences):
-            return ()
+        self._index(update)
         if all(_solid(view, update.new, reference) for reference in meta.ownerReferences):
             return ()
         return (_key(update.new),)
@@ -147,6 +146,15 @@ class Garbage:
                     places.pop(entry.key, None)
                 if not places:
                     del self._others[reference.uid]
+
+
+def _same_owners(old: meta.ObjectMeta, new: meta.ObjectMeta) -> bool:
+    """Whether an object refers to the same owners in the same way: nearly always so."""
+    before, after = old.ownerReferences, new.ownerReferences
+    return len(before) == len(after) and all(
+        (b.uid, b.controller, b.name) == (a.uid, a.controller, a.name)
+        for b, a in zip(before, after, strict=True)
+    )
 
 
 def _key(entry: Entry) -> Key:

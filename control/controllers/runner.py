@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from holdfast.control.registry import Done, Registry
     from holdfast.control.registry.intents import Intent
 
-COMMITS_MAX = 4
-"""Commits of one controller in flight."""
+COMMITS_MAX = 2
+"""Commits of one controller in flight: one is prepared while one is written."""
 CONFLICTS = (Reason.CONFLICT, Reason.ALREADY_EXISTS, Reason.NOT_FOUND)
 """Refusals that mean something else was faster."""
 

@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from holdfast.control.recorder import Recorder
     from holdfast.control.registry import Registry
 
-BATCH_MAX = 250
-"""Pods placed in one slice and bound by one commit."""
-COMMITS_MAX = 4
+BATCH_MAX = 100
+"""Pods placed in one slice (some 50 µs each) and bound by one commit."""
+COMMITS_MAX = 2
+"""One is prepared while one is written."""
 EASE_S = 0.05
 """After a change, pods that fit nowhere are looked at again so much later, together."""
 TOLD_S = 10.0
