@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from holdfast.api import ready
+from holdfast.api import ready, wakeups
 from holdfast.api.client import Client, Endpoint
 from holdfast.api.client.backoff import Backoff
 from holdfast.api.client.channels import Channel
@@ -42,7 +42,7 @@ from holdfast.runtime.interface import RuntimeFault, Version
 NODES_A_CONNECTION = 64
 HOLLOW_CAPACITY = {"cpu": "32", "memory": "128Gi", "ephemeral-storage": "100Gi", "pods": "250"}
 RUNTIME_WAIT_S = 5.0
-HOLLOW_GC_THRESHOLDS = (10_000, 10, 100_000)
+HOLLOW_GC_THRESHOLDS = (2_000, 10, 100_000)
 """A thousand nodes are a million objects that stay: they are not looked at again and again."""
 
 log = structlog.get_logger()
@@ -91,6 +91,7 @@ async def run(config: NodeConfig) -> None:
 
     Raises ApiError when it may not join, or its credentials are damaged.
     """
+    wakeups.drain()
     if config.hollow:
         await _run_hollow(config)
     else:
