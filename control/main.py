@@ -21,7 +21,7 @@ from typing import Any
 import numpy
 import structlog
 
-from holdfast.api import kubeconfig, ready
+from holdfast.api import kubeconfig, ready, wakeups
 from holdfast.control import metrics
 from holdfast.control.access import Authenticator
 from holdfast.control.access.ca import Authority, open_authority
@@ -48,9 +48,9 @@ from holdfast.control.store.local_engine import LocalEngine
 
 SWITCH_INTERVAL_S = 0.0005
 """A database commit beside CPU-bound Python takes 21 ms at the default, 1 ms so."""
-GC_THRESHOLDS = (10_000, 10, 100_000)
-"""Young objects are looked at often, in 1–5 ms; all of them, which would hold the loop for half a
-second at 10,000 pods, after a billion: what lives long here is freed by its count."""
+GC_THRESHOLDS = (2_000, 10, 100_000)
+"""Young objects are looked at often and briefly. All of them, which holds the loop for hundreds of
+milliseconds at thousands of pods, only after two billion: what lives long is freed by its count."""
 
 log = structlog.get_logger()
 
@@ -62,6 +62,7 @@ async def run(config: ControlConfig) -> None:
     FatalStoreError when its disk failed.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    wakeups.drain()
     node = ControlNode(config)
     try:
         await node.start()
