@@ -19,6 +19,15 @@ def full_pod(name: str) -> Any:
     return message
 
 
+def varied_pod(name: str) -> Any:
+    """As `full_pod`, with an argument and a variable of its own: no two specs are equal."""
+    message = full_pod(name)
+    first, second = message.spec.containers
+    first.env[1].value = f"value of {name}"
+    second.args.append(f"--name={name}")
+    return message
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that this share (0–1) of the values does not exceed."""
     ordered = sorted(values)

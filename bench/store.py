@@ -1,7 +1,8 @@
 """Durable writes through the API: one load process, 8 mutual-TLS connections.
 
 Single creates of a 1 kB ConfigMap with 64 in flight; batches of 100 ConfigMaps; batches of 100
-full pods. Every acknowledged object is on disk. Beside them, in the same run, what this machine's
+full pods, of one spec as a controller makes them, and of specs that all differ. Every acknowledged
+object is on disk. Beside them, in the same run, what this machine's
 disk does: rows of 1 kB through SQLite with one fsync a transaction of 64.
 """
 
@@ -19,7 +20,7 @@ import uvloop
 
 from bench import cluster
 from bench.figures import emit
-from bench.load import full_pod
+from bench.load import full_pod, varied_pod
 from holdfast.api import kubeconfig
 from holdfast.api.client import Client, Write, WriteVerb
 from holdfast.api.core.v1 import core_pb2
@@ -117,7 +118,9 @@ async def measure(here: cluster.Cluster) -> dict[str, list[float]]:
             "batched_configmaps_per_s",
             await batches(clients, f"map-{run}", "configmaps", config_map),
         )
-        keep("batched_pods_per_s", await batches(clients, f"pod-{run}", "pods", full_pod))
+        for figure, make in (("batched_pods", full_pod), ("batched_varied_pods", varied_pod)):
+            rate = await batches(clients, f"{make.__name__.replace('_', '-')}-{run}", "pods", make)
+            keep(f"{figure}_per_s", rate)
     for client in clients:
         await client.close()
     return found

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from holdfast.cli import programs
+from holdfast.cli import programs, session
 
 GC_THRESHOLD = 100_000
 """A command lives for a moment: collecting while it imports costs a tenth of that and frees
@@ -119,6 +119,9 @@ class Verbs(click.Group):
             return failures.REFUSED
         except click.Abort:
             return failures.INTERRUPTED
+        except OSError as error:  # standard output that takes no more: a full disk
+            failures.say(error.strerror or str(error))
+            return failures.REFUSED
         return code if isinstance(code, int) else 0
 
 
@@ -126,7 +129,7 @@ def _check_text(args: Sequence[str]) -> None:
     """Raises click.UsageError for bytes that are no UTF-8: names and values have to be."""
     for word in args:
         if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
-            raise click.UsageError(f"{ascii(word)} is not UTF-8 text")
+            raise click.UsageError(f"{word!a} is not UTF-8 text")
 
 
 def _lines() -> dict[str, str]:
@@ -138,7 +141,8 @@ def _lines() -> dict[str, str]:
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
 )
-def cli() -> None:
+@session.options
+def cli(**_options: str | None) -> None:
     """Run containers on more than one machine. `holdfast up` starts a cluster here."""
 
 

@@ -58,40 +58,53 @@ class Target:
         return kubeconfig.namespace(kubeconfig.read(self.files), self.context)
 
 
-def flags(function: Callable[..., None]) -> Callable[..., None]:
-    """Add --kubeconfig, --context and -n, handed on as one argument `target`."""
-
-    @click.option(
+def options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add -n, --context and --kubeconfig. The root command has them too, so that they may stand
+    before the verb: `holdfast -n kube-system get pods`."""
+    namespace = click.option(
         "-n",
         "--namespace",
         "namespace_",
         help="Default: the context's.",
         shell_complete=completing.names_of("namespaces"),
     )
-    @click.option(
+    context = click.option(
         "--context",
         "context_",
         help="Which context of the kubeconfig.",
         shell_complete=completing.contexts,
     )
-    @click.option("--kubeconfig", "kubeconfig_", help="The file that says where the cluster is.")
+    file = click.option(
+        "--kubeconfig", "kubeconfig_", help="The file that says where the cluster is."
+    )
+    return namespace(context(file(function)))
+
+
+def flags(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options, handed on as one argument `target`."""
+
+    @options
     @functools.wraps(function)
-    def with_target(
-        *arguments: Any,
-        namespace_: str | None,
-        context_: str | None,
-        kubeconfig_: str | None,
-        **others: Any,
-    ) -> None:
-        function(*arguments, target=Target(kubeconfig_, context_, namespace_), **others)
+    def with_target(*arguments: Any, **given: Any) -> None:
+        for name in ("namespace_", "context_", "kubeconfig_"):
+            del given[name]
+        function(*arguments, target=target_of(click.get_current_context()), **given)
 
     return with_target
 
 
 def target_of(context: click.Context) -> Target:
-    """The target that a half-typed line means so far, for completion."""
-    said = context.params
-    return Target(said.get("kubeconfig_"), said.get("context_"), said.get("namespace_"))
+    """The target that a line means, perhaps half-typed: what stands nearest to the verb counts."""
+
+    def said(name: str) -> str | None:
+        here: click.Context | None = context
+        while here is not None:
+            if here.params.get(name):
+                return str(here.params[name])
+            here = here.parent
+        return None
+
+    return Target(said("kubeconfig_"), said("context_"), said("namespace_"))
 
 
 def run(target: Target, work: Callable[[Client], Awaitable[None]], manager: str = "") -> None:

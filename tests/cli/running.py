@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from holdfast.cli.main import cli
 
 START_TIMEOUT_S = 40.0
+STOP_TIMEOUT_S = 10.0
 NODES = ("node-0", "node-1")
 
 
@@ -120,12 +121,20 @@ def _start(ending: contextlib.ExitStack, directory: Path, program: str, *flags: 
         child = subprocess.Popen(
             [sys.executable, "-m", f"holdfast.{program}", *flags], stdout=log, stderr=log
         )
-    ending.callback(child.wait)
-    ending.callback(child.send_signal, signal.SIGTERM)
+    ending.callback(_stop, child)
 
 
-def _until(holds: object, what: str) -> None:
-    assert callable(holds)
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and SIGKILL for one that does not end."""
+    child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _until(holds: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not holds():
         assert time.monotonic() < deadline, f"not within {START_TIMEOUT_S} s: {what}"

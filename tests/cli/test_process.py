@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.cli.running import Cluster
 
@@ -45,7 +46,7 @@ def test_a_closed_pipe_is_no_error(started: Cluster) -> None:
 
 def test_a_full_disk_is_one_sentence(started: Cluster) -> None:
     argv = [sys.executable, "-m", "holdfast.cli.main", "explain", "pods"]
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode != 0
     assert done.stderr.startswith(b"error: No space left on device")

@@ -15,9 +15,9 @@ from holdfast.cli.session import Target
 def flags(function: Callable[..., None]) -> Callable[..., None]:
     """Add -f and -R."""
     recursive = click.option("-R", "--recursive", is_flag=True, help="Directories below, too.")
-    files = click.option(
-        "-f", "--filename", "filenames", multiple=True, help="What a file or directory names."
-    )
+    what = "What a file or directory names."
+    path = click.Path(allow_dash=True)
+    files = click.option("-f", "--filename", "filenames", multiple=True, type=path, help=what)
     return files(recursive(function))
 
 

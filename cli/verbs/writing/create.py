@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from holdfast.cli import creating, session
 from holdfast.cli.input import making, manifests, sources
@@ -27,8 +28,9 @@ def _create(target: Target, tree: dict[str, Any], given: dict[str, Any]) -> None
 def command(context: click.Context, /, target: Target, **given: Any) -> None:
     """Create objects from -f FILE, or one from flags: `create deployment web --image=…`."""
     if context.invoked_subcommand is not None:
-        if given["filenames"]:
-            raise click.UsageError("-f FILE and a type do not go together")
+        source = context.get_parameter_source
+        if any(source(name) is not ParameterSource.DEFAULT for name in given):
+            raise click.UsageError("flags go after the type: `create configmap NAME --dry-run=…`")
         return
     found = manifests.read(target, given)
     new = [creating.New(m.kind, m.message, m.source) for m in found]
