@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import orjson
-
 from holdfast.api import codec, kinds, patches
 from holdfast.api.errors import ApiError, Reason, not_found
 from holdfast.api.identity import Identity
@@ -37,7 +35,7 @@ class Patcher:
         """An object, or a part of it, changed as the patch says."""
         kind = kinds.require_built(kinds.by_resource(request.resource))
         message_type: Any = kinds.subresource_message(kind, request.subresource)
-        patch = _parsed(request.patch)
+        patch = codec.load_json(request.patch)
         options = resources_pb2.WriteOptions()
         options.CopyFrom(request.options)
         attempt = 0
@@ -52,10 +50,7 @@ class Patcher:
                 return await self._writer.write(intent, identity, options)
             except ApiError as error:
                 attempt += 1
-                moved = self._moved(entry)
-                if error.reason is not Reason.CONFLICT or pinned or not moved:
-                    raise
-                if attempt == ATTEMPTS_MAX:
+                if error.reason is not Reason.CONFLICT or pinned or attempt == ATTEMPTS_MAX:
                     raise
 
     def _entry(self, request: resources_pb2.PatchRequest, identity: Identity) -> Entry:
@@ -66,10 +61,6 @@ class Patcher:
         if entry is None:
             raise not_found(request.resource, request.name)
         return entry
-
-    def _moved(self, entry: Entry) -> bool:
-        there = self._cache.get(*entry.key)
-        return there is not None and there.revision != entry.revision
 
 
 def _intent(request: resources_pb2.PatchRequest, message: Any, expect: int | None) -> Intent:
@@ -82,13 +73,6 @@ def _intent(request: resources_pb2.PatchRequest, message: Any, expect: int | Non
         request.subresource,
         expect_revision=expect,
     )
-
-
-def _parsed(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise ApiError(Reason.BAD_REQUEST, f"the patch is not JSON: {error}") from None
 
 
 def _patched(
