@@ -7,8 +7,10 @@ command starts each containerd once more, to end the pods it left.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
+import select
 import signal
 from pathlib import Path
 
@@ -48,11 +50,17 @@ async def _down(settings: Settings, purge: bool) -> None:
 
 
 def _stop_supervisor(descriptor: int, settings: Settings) -> bool:
-    """Signal the holder of the lock and wait until it let go. False: nobody held it."""
+    """Signal the holder of the lock and wait until it has ended. False: nobody held it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.kill(int(settings.lock.read_text()), signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            holder = os.pidfd_open(int(settings.lock.read_text()))
+            try:
+                signal.pidfd_send_signal(holder, signal.SIGTERM)
+                select.select([holder], [], [])  # readable when it has ended
+            finally:
+                os.close(holder)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         return True
     return False
