@@ -8,6 +8,7 @@ node silent meanwhile.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ from holdfast.node.uplink.session import Identity, Session
 from holdfast.node.uplink.writer import Writer
 
 STATUS_EVERY_S = 300.0
+WELCOME_S = 1.0
 
 log = structlog.get_logger()
 
@@ -108,7 +110,12 @@ class Uplink:
                 self._pods.upsert(event.object)
 
     async def _register(self) -> None:
-        """Have the Node object there, however long it takes."""
+        """Have the Node object there, however long it takes. Usually the session is welcomed first,
+        which asks for the status as well: one write answers both."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WELCOME_S):
+                await self._say_status.wait()
+        self._say_status.clear()
         backoff = Backoff()
         while True:
             try:

@@ -142,6 +142,7 @@ class Session:
                 boot_id=identity.boot_id,
                 agent_version=identity.agent_version,
             )
+            self._sent_at = asyncio.get_running_loop().time()
             await stream.write(sessions_pb2.NodeMessage(hello=hello))
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
                 message = await stream.read()

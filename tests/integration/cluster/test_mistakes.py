@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cluster.machine import ROOT, Machine, machine
+from tests.integration.cluster.machine import Machine, machine
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
