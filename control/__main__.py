@@ -51,8 +51,16 @@ async def _until_signalled(config: ControlConfig) -> None:
     from holdfast.control.main import run
 
     running = asyncio.ensure_future(run(config))
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        """Once: a second cancellation would cut off the orderly end."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: None)
+        running.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+        loop.add_signal_handler(number, end)
     try:
         await running
     except asyncio.CancelledError:

@@ -63,21 +63,24 @@ async def run(config: ControlConfig) -> None:
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     wakeups.drain()
-    node = ControlNode(config)
-    try:
+    async with contextlib.AsyncExitStack() as ending:
+        node = ControlNode(config, ending)
         await node.start()
         ready.announce()
         log.info("serving", endpoints=config.endpoints, revision=node.cache.revision)
-        await node.engine.until_failed()
-    finally:
-        await node.stop()
+        await node.until_broken()
 
 
 class ControlNode:
-    """The parts of one control node. `start`, then `stop`; `engine.until_failed` in between."""
+    """The parts of one control node.
 
-    def __init__(self, config: ControlConfig) -> None:
+    ending: gets the end of each part as it starts, so that they end backwards and one that fails
+    to end well keeps no other from it.
+    """
+
+    def __init__(self, config: ControlConfig, ending: contextlib.AsyncExitStack) -> None:
         self.config = config
+        self._ending = ending
         self._rng = random.SystemRandom()
         # Seeded by the request's id, so that a repeated request draws the same names.
         self._ids = Ids(random.Random(), Derived)  # noqa: S311
@@ -85,14 +88,15 @@ class ControlNode:
         self.engine = LocalEngine(config.data_dir, cluster_id=self._ids.uid() if new else "")
         self.cache = Cache(self.engine)
         self._lag = LoopLag()
-        self._server: Server | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._ending = contextlib.ExitStack()
+        # The first part that ended by itself sets it; `until_broken` waits.
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
-        """Load, serve, control. On an error what was started is left to `stop`."""
+        """Load, serve, control."""
         config = self.config
         await self.engine.start()
+        self._ending.push_async_callback(self.engine.stop)
+        self._begin(self.engine.until_failed())
         self._lag.start()
         self._ending.callback(self._lag.stop)
         registry = Registry(self.engine, self.cache, time.time, self._ids, config.ranges)
@@ -101,7 +105,7 @@ class ControlNode:
         sessions = Sessions(self.cache, registry, time.time)
         share = EventShare(lambda: self.engine.revision, time.monotonic)
         recorder = Recorder(share, registry, time.time, self._ids)
-        self._server = await self._serve(authority, registry, sessions, share)
+        server = await self._serve(authority, registry, sessions, share)
         if config.metrics_port:
             collector = metrics.ControlCollector(
                 self._lag, self._figures(sessions, recorder, share)
@@ -114,34 +118,30 @@ class ControlNode:
         scheduler = SchedulerLoop(self.cache, registry, recorder, time.time, rng)
         for part in (recorder, runner, scheduler):
             self._begin(part.run(term))
+        # Last, so that nothing is served by parts that have ended.
+        self._ending.push_async_callback(server.stop)
         self._write_kubeconfig(authority)
         # What is loaded stays: full collections need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
 
-    async def stop(self) -> None:
-        """End everything that runs; acknowledged writes are on disk already."""
-        if self._server is not None:
-            await self._server.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._ending.close()
-        await self.engine.stop()
+    async def until_broken(self) -> None:
+        """Wait until a part has ended by itself, then raise its error: a control node without its
+        scheduler would look alive and do nothing."""
+        await self._broken
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a part for good. One that ends by itself ends the process: a control node without
-        its scheduler would look alive and do nothing."""
+        """Run a part for good."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._ended)
-        self._tasks.append(task)
+        self._ending.push_async_callback(_cancel, task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
+        if task.cancelled() or self._broken.done():
             return
-        log.error("a part of the control node ended", exc_info=task.exception())
-        asyncio.get_running_loop().call_soon(sys.exit, 1)
+        error = task.exception() or RuntimeError(f"{task.get_coro()} came to an end")
+        self._broken.set_exception(error)
 
     async def _serve(
         self, authority: Authority, registry: Registry, sessions: Sessions, share: EventShare
@@ -197,3 +197,9 @@ class ControlNode:
             figure("events_dropped", "Events dropped.", lambda: recorder.dropped, counter=True),
             figure("events_refused", "Nodes' events refused.", lambda: share.refused, counter=True),
         ]
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    """End a part; how it failed was told already."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

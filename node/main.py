@@ -39,7 +39,7 @@ from holdfast.runtime.hollow import Timings
 from holdfast.runtime.images import install
 from holdfast.runtime.interface import RuntimeFault, Version
 
-NODES_A_CONNECTION = 64
+NODES_A_CONNECTION = 256
 HOLLOW_CAPACITY = {"cpu": "32", "memory": "128Gi", "ephemeral-storage": "100Gi", "pods": "250"}
 RUNTIME_WAIT_S = 5.0
 HOLLOW_GC_THRESHOLDS = (2_000, 10, 100_000)
