@@ -12,7 +12,7 @@ VARIABLE = "HOLDFAST_READY_FD"
 
 
 def announce() -> None:
-    """Say once that this program serves. Later calls, and calls without a supervisor, do nothing."""
+    """Say once that this program serves. Without a supervisor, and later, it does nothing."""
     number = os.environ.pop(VARIABLE, "")
     if not number.isdigit():
         return

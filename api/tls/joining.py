@@ -23,9 +23,7 @@ from holdfast.api.tls.tokens import JoinTarget
 TIMEOUT_S = 15.0
 
 
-async def join(
-    target: JoinTarget, node_name: str, channel: Channel | None = None
-) -> Endpoint:
+async def join(target: JoinTarget, node_name: str, channel: Channel | None = None) -> Endpoint:
     """Become the node of this name.
 
     channel: to the target, verified by the token's certificate; None = one is opened for this.
