@@ -9,7 +9,14 @@ from holdfast.cli.output.table import lines
 
 
 @click.command("api-resources")
-@click.option("--namespaced/--no-namespaced", default=None, help="Only those in namespaces.")
+@click.option(
+    "--namespaced",
+    type=bool,
+    is_flag=False,
+    flag_value=True,
+    default=None,
+    help="Only those in namespaces.",
+)
 @click.option("--api-group", help="Only this group; an empty word means core.")
 @click.option("--all", "everything", is_flag=True, help="Also kinds that are known, not built.")
 @click.option("--no-headers", is_flag=True, help="Rows only.")

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 @session.flags
 @click.option("-A", "--all-namespaces", is_flag=True, help="In every namespace.")
 @click.option("-l", "--selector", default="", help="Those with these labels.")
-@click.option("--show-events/--no-show-events", default=True, help="Events at the end.")
+@click.option(
+    "--show-events",
+    type=bool,
+    is_flag=False,
+    flag_value=True,
+    default=True,
+    help="Events at the end.",
+)
 def command(target: Target, words: tuple[str, ...], **given: Any) -> None:
     """Show objects in full: TYPE, TYPE NAME…, TYPE/NAME… or -f FILE.
 

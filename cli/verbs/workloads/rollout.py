@@ -46,7 +46,15 @@ def _name(words: tuple[str, ...]) -> str:
 @command.command("status")
 @words_argument
 @session.flags
-@click.option("-w", "--watch/--no-watch", default=True, help="Stay until it has ended.")
+@click.option(
+    "-w",
+    "--watch",
+    type=bool,
+    is_flag=False,
+    flag_value=True,
+    default=True,
+    help="Stay until it has ended.",
+)
 @click.option("--timeout", type=length, default="0s", help="0s: as long as it takes.")
 def status(target: Target, words: tuple[str, ...], watch: bool, timeout: float) -> None:
     """Say how far the rollout is; by default stay until it has ended."""

@@ -60,7 +60,14 @@ class How:
 @click.option("--now", is_flag=True, help="The same as --grace-period=1.")
 @click.option("--force", is_flag=True, help="With --grace-period=0: do not wait for the node.")
 @click.option("--ignore-not-found", is_flag=True, help="A missing name is no error.")
-@click.option("--wait/--no-wait", default=True, help="Return when the objects are gone.")
+@click.option(
+    "--wait",
+    type=bool,
+    is_flag=False,
+    flag_value=True,
+    default=True,
+    help="Return when the objects are gone.",
+)
 @click.option("--timeout", type=length, default="0s", help="Of --wait; 0s: as long as it takes.")
 @click.option("-o", "--output", type=click.Choice(["name"]), help="Names only.")
 @outcomes.dry_run_flag

@@ -142,7 +142,7 @@ def test_wait_for_a_condition_a_value_and_the_end(here: Cluster) -> None:
     here.run("wait", "pod/one", "--for=condition=Ready", "--timeout=20s")
     here.run("wait", "pod", "-l", "app=one", "--for=jsonpath={.status.phase}=Running")
     here.run("wait", "pod/one", "--for=create", "--timeout=0s")
-    here.run("delete", "pod/one", "--no-wait")
+    here.run("delete", "pod/one", "--wait=false")
     here.run("wait", "pod/one", "--for=delete", "--timeout=20s")
     assert "not found" in here.refused("wait", "pod/one", "--for=condition=Ready")
 
