@@ -40,6 +40,7 @@ class Session:
 
     __slots__ = (
         "_ended",
+        "_gate",
         "_stream",
         "_task",
         "_turn",
@@ -49,9 +50,11 @@ class Session:
         "node",
     )
 
-    def __init__(self, node: str, boot_id: str, stream: Stream) -> None:
-        """Called in the task that will `follow` it; interval_s is set before that."""
+    def __init__(self, node: str, boot_id: str, stream: Stream, gate: asyncio.Semaphore) -> None:
+        """Called in the task that will `follow` it; interval_s is set before that. gate: passed
+        by every session's writes, so that a thousand nodes do not fill one turn of the loop."""
         self.node = node
+        self._gate = gate
         self.boot_id = boot_id
         self.interval_s = 0.0
         self._stream = stream
@@ -109,7 +112,8 @@ class Session:
 
     async def _answer(self, writes: wire.Writes, commit: Commit) -> None:
         try:
-            answer = await commit(writes)
+            async with self._gate:
+                answer = await commit(writes)
         except ApiError as error:
             self.end(error)
             return

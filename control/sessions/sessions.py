@@ -30,6 +30,9 @@ JUDGE_S_MIN = 0.1
 """And no more often: with a thousand nodes somebody's deadline is always near."""
 WRITE_NODES_MAX = 500
 WRITE_AGAIN_S = 0.5
+WRITES_AT_ONCE = 16
+"""Batches of nodes being committed; the others wait, and what a waiting node has to say meanwhile
+goes into its next batch."""
 
 _log = structlog.get_logger()
 _WRITER = of_controller("node-sessions")
@@ -44,6 +47,7 @@ class Sessions:
         self._registry = registry
         self._clock = clock
         self._open: dict[str, Session] = {}
+        self._gate = asyncio.Semaphore(WRITES_AT_ONCE)
         self._interval_s = verdicts.interval_s(0)
         self._verdicts = verdicts.Verdicts()
         self._suspended = False
@@ -100,7 +104,7 @@ class Sessions:
         if before is not None:
             _log.warning("session_replaced", node=node, same_boot=before.boot_id == boot_id)
             before.end(ApiError(Reason.CONFLICT, f'another session of node "{node}" took over'))
-        session = self._open[node] = Session(node, boot_id, stream)
+        session = self._open[node] = Session(node, boot_id, stream, self._gate)
         self._interval_s = verdicts.interval_s(len(self._open))
         session.interval_s = self._interval_s
         self._beat(session)

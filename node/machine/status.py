@@ -151,8 +151,11 @@ def _container(record: ContainerRecord, status: core.ContainerStatus, waiting: s
     status.name = record.name
     status.image = record.spec.image
     status.imageID = record.image_ref
-    status.restartCount = record.restarts
-    status.ready = record.done if record.init else record.ready
+    # What is absent is 0 or False here: a status in normal form is taken as it is.
+    if record.restarts:
+        status.restartCount = record.restarts
+    if record.done if record.init else record.ready:
+        status.ready = True
     status.started = running
     ended, before = record.ended, record.ended
     identity = record.id or (ended.id if ended is not None else "")
@@ -173,7 +176,8 @@ def _container(record: ContainerRecord, status: core.ContainerStatus, waiting: s
 
 
 def _terminated(ended: Ended, state: core.ContainerStateTerminated) -> None:
-    state.exitCode = ended.exit_code
+    if ended.exit_code:
+        state.exitCode = ended.exit_code
     state.reason = ended.reason
     if ended.message:
         state.message = ended.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from contextlib import AsyncExitStack
 
 import grpc
 import pytest
@@ -54,7 +55,9 @@ async def until(check, what, wait_s=15.0):
 async def cluster(tmp_path):
     """A client of a control node with joined hollow nodes."""
     config = tmp_path / "kubeconfig"
-    node = ControlNode(ControlConfig(tmp_path / "control", port=free_port(), kubeconfig=config))
+    ending = AsyncExitStack()
+    wanted = ControlConfig(tmp_path / "control", port=free_port(), kubeconfig=config)
+    node = ControlNode(wanted, ending)
     await node.start()
     client = Client.connect(kubeconfig.load((config,)))
     stub = cluster_pb2_grpc.AccessStub(client.channel)
@@ -76,7 +79,7 @@ async def cluster(tmp_path):
     fleet.cancel()
     await asyncio.gather(fleet, return_exceptions=True)
     await client.close()
-    await node.stop()
+    await ending.aclose()
 
 
 def pod(number):
