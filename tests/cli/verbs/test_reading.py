@@ -112,7 +112,7 @@ def test_describe_workloads_and_services(web: Cluster) -> None:
     service = web.run("describe", "service/web")
     endpoints = next(x for x in service.splitlines() if x.startswith("Endpoints:"))
     assert endpoints.count(":8080") == 2
-    assert "TargetRef:   Pod/web-" in web.run("describe", "endpointslices", "--no-show-events")
+    assert "TargetRef:   Pod/web-" in web.run("describe", "endpointslices", "--show-events=false")
     events = web.run("get", "events", "-o", "name").split()
     assert "Involved Object:" in web.run("describe", events[0])
 
@@ -168,4 +168,4 @@ def test_explain_reads_the_schema(here: Cluster) -> None:
 def test_api_resources(here: Cluster) -> None:
     assert "deployments" in here.run("api-resources", "--api-group=apps")
     assert "statefulsets.apps" in here.run("api-resources", "--all", "-o", "name")
-    assert "nodes" in here.run("api-resources", "--no-namespaced", "-o", "wide", "--no-headers")
+    assert "nodes" in here.run("api-resources", "--namespaced=false", "-o", "wide", "--no-headers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from holdfast.node.uplink.node_object import Health, NodeFacts, Taint
 
 
 async def answer(head, reader, writer):
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(head)
-    await writer.drain()
+    with contextlib.suppress(asyncio.IncompleteReadError):  # a tcp probe says nothing
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        await writer.drain()
     writer.close()
 
 
