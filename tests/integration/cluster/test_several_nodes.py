@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from tests.integration.cluster.machine import ROOT, Machine, machine
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+DEADLINE_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +28,14 @@ def here() -> Iterator[Machine]:
         yield found
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what only the command line can tell; bounded."""
+    ends = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
 def pods(here: Machine) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = json.loads(
         here.holdfast("get", "pods", "-l", "app=web", "-o", "json")
@@ -32,7 +44,15 @@ def pods(here: Machine) -> list[dict[str, Any]]:
 
 
 def test_the_pods_are_spread_over_all_nodes(here: Machine) -> None:
-    assert {pod["spec"]["nodeName"] for pod in pods(here)} == {"node-1", "node-2", "node-3"}
+    for replicas in (6, 3):
+        here.holdfast("scale", "deployment/web", f"--replicas={replicas}")
+        here.holdfast("rollout", "status", "deployment/web", "--timeout=60s")
+        here.holdfast("wait", "--for=jsonpath={.status.replicas}=" + str(replicas),
+                      "deployment/web", "--timeout=60s")  # fmt: skip
+        alive = [pod for pod in pods(here) if not pod["metadata"].get("deletionTimestamp")]
+        counts = Counter(pod["spec"]["nodeName"] for pod in alive)
+        assert counts == dict.fromkeys(("node-1", "node-2", "node-3"), replicas // 3)
+    until(lambda: len(pods(here)) == 3)
 
 
 def test_every_pod_reaches_every_pod_and_the_service(here: Machine) -> None:
