@@ -21,7 +21,7 @@ from typing import Any
 import numpy
 import structlog
 
-from holdfast.api import kubeconfig, ready, wakeups
+from holdfast.api import kubeconfig, ready
 from holdfast.control import metrics
 from holdfast.control.access import Authenticator
 from holdfast.control.access.ca import Authority, open_authority
@@ -62,7 +62,6 @@ async def run(config: ControlConfig) -> None:
     FatalStoreError when its disk failed.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    wakeups.drain()
     async with contextlib.AsyncExitStack() as ending:
         node = ControlNode(config, ending)
         await node.start()

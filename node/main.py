@@ -18,13 +18,13 @@ from pathlib import Path
 
 import structlog
 
-from holdfast.api import ready, wakeups
+from holdfast.api import ready
 from holdfast.api.client import Client, Endpoint
 from holdfast.api.client.backoff import Backoff
-from holdfast.api.client.channels import Channel
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.tls import certificates, credentials, joining, tokens
 from holdfast.api.tls.assertion import Asserter
+from holdfast.api.transport.channel import Channel
 from holdfast.node.agent import host
 from holdfast.node.agent.agent import Network, NodeAgent
 from holdfast.node.agent.cgroups import Cgroups
@@ -91,7 +91,6 @@ async def run(config: NodeConfig) -> None:
 
     Raises ApiError when it may not join, or its credentials are damaged.
     """
-    wakeups.drain()
     if config.hollow:
         await _run_hollow(config)
     else:

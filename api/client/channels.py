@@ -1,42 +1,11 @@
-"""Connections to the control nodes: options, credentials, and which address is in use.
-
-All clients reconnect fast (gRPC's own back-off alone costs 1–2.6 s after a restart of the server)
-and give a message the same bound as the server does.
-"""
+"""Connections to the control nodes: credentials, and which address is in use."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import grpc
-
 from holdfast.api.client.endpoint import Endpoint
 from holdfast.api.errors import ApiError, Reason
-
-Channel = grpc.aio.Channel
-
-MESSAGE_BYTES_MAX = 64 << 20
-"""A list answer may be large; requests are bounded by the server (4 MiB)."""
-
-CONNECT_TIMEOUT_MS = 3_000
-"""How long one attempt to connect may take. gRPC calls this a back-off, but it bounds nothing
-else: a refused connection is tried again after the other two. Below a loaded server's handshake
-(hundreds of ms) no attempt would ever succeed."""
-
-OPTIONS: tuple[tuple[str, Any], ...] = (
-    ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", CONNECT_TIMEOUT_MS),
-    ("grpc.max_reconnect_backoff_ms", 200),
-    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.max_metadata_size", 32 << 10),
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.use_local_subchannel_pool", 1),
-)
-"""A control node is never behind the machine's HTTP proxy; channels do not share a connection
-unless a client is shared on purpose, so that two identities never meet on one."""
+from holdfast.api.transport import security
+from holdfast.api.transport.channel import Channel
 
 
 class Channels:
@@ -81,11 +50,12 @@ class Channels:
 
 def _open(address: str, endpoint: Endpoint) -> Channel:
     if not endpoint.ca_pem:
-        return grpc.aio.insecure_channel(address, options=OPTIONS)
-    credentials = grpc.ssl_channel_credentials(
-        endpoint.ca_pem, endpoint.key_pem, endpoint.certificate_pem
-    )
-    return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+        return Channel(address)
+    try:
+        tls = security.client(endpoint.ca_pem, endpoint.certificate_pem, endpoint.key_pem)
+    except ValueError as error:
+        raise ApiError(Reason.BAD_REQUEST, f"the credentials cannot be used: {error}") from None
+    return Channel(address, tls)
 
 
 def explain(address: str, error: ApiError) -> ApiError:

@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 
 from holdfast.api import kinds, wire
 from holdfast.api.client import decoding
-from holdfast.api.client.channels import Channel, Channels, explain
+from holdfast.api.client.channels import Channels, explain
 from holdfast.api.client.endpoint import Endpoint
 from holdfast.api.client.events import Event, Listed, Outcome, Write
 from holdfast.api.errors import ApiError, Reason
@@ -75,8 +75,8 @@ class Client:
         return Client(self._channels, self._authorization, manager)
 
     @property
-    def channel(self) -> Channel:
-        """The channel in use, for the other services' stubs."""
+    def channel(self) -> Any:
+        """The Channel in use, for the other services' stubs; their types know grpcio's only."""
         return self._channels.channel()
 
     @property

@@ -8,17 +8,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, cast
 
 import grpc
 
 from holdfast.api import wire
-from holdfast.api.client.channels import Channel, Channels, explain
+from holdfast.api.client.channels import Channels, explain
 from holdfast.api.client.endpoint import Endpoint
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.rpc.v1 import cluster_pb2, cluster_pb2_grpc
 from holdfast.api.tls import certificates, keys
 from holdfast.api.tls.tokens import JoinTarget
+from holdfast.api.transport.channel import Channel
 
 TIMEOUT_S = 15.0
 
@@ -40,7 +41,7 @@ async def join(target: JoinTarget, node_name: str, channel: Channel | None = Non
     )
     channels = Channels(Endpoint((target.address,), target.token.ca_pem))
     try:
-        stub: Any = cluster_pb2_grpc.AccessStub(channel or channels.channel())
+        stub: Any = cluster_pb2_grpc.AccessStub(cast(Any, channel or channels.channel()))
         reply = await _answer(stub.Join(request, timeout=TIMEOUT_S), target.address)
     finally:
         await channels.close()
@@ -60,7 +61,7 @@ async def renew(endpoint: Endpoint) -> Endpoint:
         for attempt in range(channels.count):
             address = channels.address
             try:
-                stub: Any = cluster_pb2_grpc.AccessStub(channels.channel())
+                stub: Any = cluster_pb2_grpc.AccessStub(cast(Any, channels.channel()))
                 reply = await _answer(stub.Renew(request, timeout=TIMEOUT_S), address)
                 return _checked(reply, key, endpoint.ca_pem)
             except ApiError as error:

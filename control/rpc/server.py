@@ -6,15 +6,19 @@ service; which callers it takes is said by its credentials.
 
 from __future__ import annotations
 
+import errno
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from holdfast.control.rpc.limits import SERVER_OPTIONS, STOP_GRACE_S
+from holdfast.api.transport import server as transport
+from holdfast.control.rpc.limits import BOUNDS, STOP_GRACE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class Listener:
     """
 
     address: str
-    credentials: grpc.ServerCredentials | None = None
+    credentials: ssl.SSLContext | None = None
 
 
 class ListenError(Exception):
@@ -35,7 +39,7 @@ class ListenError(Exception):
 class Server:
     """A running server. addresses: as listened on, with real port numbers."""
 
-    def __init__(self, server: grpc.aio.Server, health: health_aio.HealthServicer) -> None:
+    def __init__(self, server: transport.Server, health: health_aio.HealthServicer) -> None:
         self.addresses: list[str] = []
         self._server = server
         self._health = health
@@ -59,36 +63,31 @@ async def serve(
 
     Raises ListenError when an address cannot be used; then nothing is left open.
     """
-    server = grpc.aio.server(options=SERVER_OPTIONS)
-    server.add_generic_rpc_handlers(tuple(handlers))
+    server = transport.Server(BOUNDS)
+    server.add_generic_rpc_handlers(handlers)
     health = health_aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    grpc_server: Any = server  # in all that generated code asks of one
+    health_pb2_grpc.add_HealthServicer_to_server(health, grpc_server)
     health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
     names = (*services, health_name, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+        reflection.aio.ReflectionServicer(names), grpc_server
+    )
     running = Server(server, health)
     try:
-        running.addresses = [_listen(server, listener) for listener in listeners]
-        await server.start()
+        for listener in listeners:
+            running.addresses.append(await _listen(server, listener))
     except BaseException:
-        await server.stop(None)
+        await server.stop()
         raise
     for name in ("", *services):
         await health.set(name, health_pb2.HealthCheckResponse.SERVING)
     return running
 
 
-def _listen(server: grpc.aio.Server, listener: Listener) -> str:
-    address = listener.address
+async def _listen(server: transport.Server, listener: Listener) -> str:
     try:
-        if listener.credentials is None:
-            port = server.add_insecure_port(address)
-        else:
-            port = server.add_secure_port(address, listener.credentials)
-    except RuntimeError:
-        port = 0
-    if port == 0 and not address.startswith("unix:"):
-        raise ListenError(f"cannot listen on {address}: the port is taken, or not ours to use")
-    if address.startswith("unix:"):
-        return address
-    return f"{address.rpartition(':')[0]}:{port}"
+        return await server.listen(listener.address, listener.credentials)
+    except OSError as error:
+        why = "the port is taken" if error.errno == errno.EADDRINUSE else error.strerror
+        raise ListenError(f"cannot listen on {listener.address}: {why}") from None

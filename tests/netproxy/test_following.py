@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
 from holdfast.api.client import Endpoint
 from holdfast.api.rpc.v1 import resources_pb2, resources_pb2_grpc
 from holdfast.api.tls import credentials
+from holdfast.api.transport.server import Server
 from holdfast.control.access.ca import Authority, open_authority
 from holdfast.control.access.listeners import ServerCertificate
 from holdfast.netproxy import following
@@ -66,13 +66,16 @@ class World:
             directory / "control", time.time, random.SystemRandom()
         )
         self.directory = directory / "credentials"
-        self.server = grpc.aio.server()
+        self.server: Any = Server()
         resources_pb2_grpc.add_ResourcesServicer_to_server(self.control, self.server)
-        tls = ServerCertificate(self.authority, ()).mutual_tls()
-        self.address = f"127.0.0.1:{self.server.add_secure_port('127.0.0.1:0', tls)}"
+        self.address = ""
         self.picture = picture()
         self.changes = asyncio.Event()
         self.following = Following(self.picture, self.directory, self.changes.set)
+
+    async def listen(self) -> None:
+        tls = ServerCertificate(self.authority, ()).mutual_tls()
+        self.address = await self.server.listen("127.0.0.1:0", tls)
 
     def join(self) -> Endpoint:
         endpoint = self.authority.admin([self.address])
@@ -85,7 +88,7 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(following, "CREDENTIALS_WAIT_S", 0.01)
     monkeypatch.setattr(following, "CREDENTIALS_CHECK_S", 0.05)
     made = World(tmp_path)
-    await made.server.start()
+    await made.listen()
     task = asyncio.create_task(made.following.run())
     yield made
     task.cancel()

@@ -7,7 +7,6 @@ import datetime
 from collections.abc import Callable
 from pathlib import Path
 
-import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from holdfast.api.client import Client, Endpoint, Event, EventType, Reflector
 from holdfast.api.errors import ApiError, Reason
+from holdfast.api.transport import security
 from holdfast.control.rpc.server import Listener, serve
 from tests.control.registry.world import config_map
 from tests.control.rpc.serving import site, started
@@ -159,7 +159,8 @@ def _authority(name: str) -> tuple[bytes, bytes, bytes]:
 async def test_another_clusters_certificate_is_named() -> None:
     ours, certificate, key = _authority("ours")
     theirs, _, _ = _authority("theirs")
-    credentials = grpc.ssl_server_credentials([(key, certificate)])
+    shown = security.showing(ours, certificate, key)
+    credentials = security.server(ours, lambda: shown, client_certificate=False)
     server = await serve([Listener("localhost:0", credentials)], [], [])
     address = server.addresses[0]
     try:

@@ -186,13 +186,13 @@ async def test_the_server_certificate_is_replaced_under_standing_connections(
         admin = doors.admin()
         async with channel(doors.mutual, admin) as standing:
             assert await who_on(standing)
-            before = doors.certificate._configuration
+            before = doors.certificate._shown
             clock.now += 599
             assert await who(doors.mutual, admin)
-            assert doors.certificate._configuration is before
+            assert doors.certificate._shown is before
             clock.now += 1
             assert await who(doors.mutual, admin)
-            assert doors.certificate._configuration is not before
+            assert doors.certificate._shown is not before
             assert await who_on(standing)
 
 

@@ -69,9 +69,10 @@ async def site(path: Path, address: str = "") -> AsyncIterator[Site]:
         hub = Hub(there.cache)
         server = await started(there, hub, address or f"unix:{path}/api.sock")
         client = Client.connect(Endpoint(tuple(server.addresses)))
+        at = Site(there, hub, server, client)
         try:
-            yield Site(there, hub, server, client)
+            yield at
         finally:
             await client.close()
-            hub.close()
-            await server.stop(0)
+            at.hub.close()
+            await at.server.stop(0)

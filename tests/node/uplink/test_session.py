@@ -14,6 +14,7 @@ from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.rpc.v1 import sessions_pb2 as wire
 from holdfast.api.rpc.v1 import sessions_pb2_grpc
+from holdfast.api.transport.server import Server
 from holdfast.api.wire import status_bytes
 from holdfast.node.uplink.session import Identity, Session
 
@@ -40,12 +41,11 @@ class Service(sessions_pb2_grpc.SessionsServicer):
 
 @asynccontextmanager
 async def session(path):
-    server = grpc.aio.server()
+    server = Server()
     service = Service()
     sessions_pb2_grpc.add_SessionsServicer_to_server(service, server)
     address = f"unix:{path}/sessions.sock"
-    server.add_insecure_port(address)
-    await server.start()
+    await server.listen(address)
     opened = asyncio.Event()
     async with Client.connect(Endpoint((address,))) as client:
         mine = Session(client, Identity("n1", "b", "v"), opened.set, lambda ticket: None)
