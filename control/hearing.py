@@ -18,7 +18,7 @@ from holdfast.control.cache import EventType, Update
 if TYPE_CHECKING:
     from holdfast.control.cache import Cache
 
-SLICE_S = 0.003
+SLICE_S = 0.002
 """How long the loop is held before others get their turn."""
 
 Tell = Callable[[str, Update], None]

@@ -29,7 +29,7 @@ from holdfast.control.registry.proven import ProvenTemplates
 from holdfast.control.store.commands import ABSENT, Commit, Key, Outcome, Refusal, Write, flaw
 from holdfast.control.store.engine import Engine, StoreError, UnknownOutcomeError
 
-SLICE_S = 0.003
+SLICE_S = 0.002
 """Longest time that preparing holds the loop: several commits prepare in one turn of it."""
 
 Answer = Done | ApiError

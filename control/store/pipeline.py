@@ -28,7 +28,7 @@ IDLE_FLUSH_S = 0.02
 """Rows of applied entries wait this long for a log transaction to ride in."""
 FULL_RETRY_S = 1.0
 """On a full disk they are tried again this often; a new commit tries at once."""
-SLICE_S = 0.004
+SLICE_S = 0.002
 """The applier lets others run after this long."""
 PARTS_AT_ONCE = 16
 """Parts of one batch that wait at the same time."""
