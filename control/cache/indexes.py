@@ -21,9 +21,11 @@ Index = Callable[[Any], str]
 
 def _owner(message: Any) -> str:
     """The uid of the owner that controls the object (meta/v1 OwnerReference.controller)."""
-    for reference in message.metadata.ownerReferences:
-        if reference.controller:
-            return str(reference.uid)
+    references = message.metadata.ownerReferences
+    if references:
+        for reference in references:
+            if reference.controller:
+                return str(reference.uid)
     return ""
 
 

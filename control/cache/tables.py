@@ -14,7 +14,6 @@ from holdfast.control.cache.entries import Entry
 from holdfast.control.cache.indexes import indexes_of
 from holdfast.control.store.commands import Key
 
-
 MERGED_AT_ONCE = 16
 """With more new names than this they are sorted in, with fewer each is put into its place."""
 

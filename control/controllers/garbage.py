@@ -111,6 +111,8 @@ class Garbage:
             self._index(update)
             return self._gone(view, update.old) if update.old else ()
         meta = update.new.message.metadata
+        if update.old is None and not meta.ownerReferences and not meta.finalizers:
+            return ()
         if meta.HasField("deletionTimestamp") and any(
             finalizer in (FOREGROUND, ORPHAN) for finalizer in meta.finalizers
         ):

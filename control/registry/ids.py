@@ -12,6 +12,9 @@ from typing import Protocol
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Kubernetes' alphabet for generated names: no vowels, nothing that looks like another."""
+_UUID_BITS = 4 << 76 | 2 << 62
+_UUID_MASK = ~(15 << 76 | 3 << 62)
+"""Where a UUID says its version, 4, and its variant, 2."""
 _PAIRS = tuple(first + second for first in SUFFIX_ALPHABET for second in SUFFIX_ALPHABET)
 
 
@@ -65,9 +68,9 @@ class Ids:
     def uid(self) -> str:
         """A random UUID, version 4 (RFC 9562)."""
         bits = self._source.getrandbits(128)
+        bits = bits & _UUID_MASK | _UUID_BITS
         text = f"{bits:032x}"
-        variant = "89ab"[(bits >> 62) & 3]
-        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def suffix(self) -> str:
         """Five characters for generateName."""

@@ -6,6 +6,7 @@ rest.BeforeUpdate); of managedFields the entry without the set of fields.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from holdfast.api.errors import ApiError, Cause, CauseReason, Reason, conflict, invalid
@@ -20,22 +21,25 @@ MANAGERS_MAX = 10
 """Entries of managedFields kept; the oldest goes first (Kubernetes' bound for updates)."""
 MANAGER_CHARACTERS_MAX = 128
 
-_SYSTEM_FIELDS = (
-    "uid",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "generation",
-    "managedFields",
+_SYSTEM_FIELDS = frozenset(
+    (
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "managedFields",
+        "selfLink",
+        "resourceVersion",
+    )
 )
 
 
 def clear_system_fields(metadata: Any) -> None:
     """Forget what a client claims about an object that is being created."""
-    for name in _SYSTEM_FIELDS:
-        metadata.ClearField(name)
-    metadata.ClearField("selfLink")
-    metadata.ClearField("resourceVersion")
+    for field, _ in metadata.ListFields():
+        if field.name in _SYSTEM_FIELDS:
+            metadata.ClearField(field.name)
 
 
 def keep_system_fields(new: Any, old: Any) -> None:
@@ -145,7 +149,15 @@ def stamp_created(metadata: Any, kind: Kind, situation: Situation, *, counted: b
     metadata.creationTimestamp.seconds = int(situation.now)
     if counted:
         metadata.generation = 1
-    stamp_manager(metadata, kind, situation, "")
+    metadata.managedFields.append(_creator(situation.manager, kind.api_version, int(situation.now)))
+
+
+@lru_cache(maxsize=64)  # many objects of one request, many requests of a second
+def _creator(manager: str, api_version: str, now_s: int) -> meta_pb2.ManagedFieldsEntry:
+    """Who made an object, and when; whoever adds it copies it."""
+    entry = meta_pb2.ManagedFieldsEntry(manager=manager, operation="Update", apiVersion=api_version)
+    entry.time.seconds = now_s
+    return entry
 
 
 def stamp_manager(metadata: Any, kind: Kind, situation: Situation, subresource: str) -> None:
