@@ -1,0 +1,1 @@
+"""Messages between members: their bytes, and the transport that carries them over gRPC."""
