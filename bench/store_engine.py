@@ -1,4 +1,4 @@
-"""The local engine by itself: no gRPC, no admission, values of 1.5 kB, every commit synced.
+"""A lone member of the raft engine: no gRPC, no admission, values of 1.5 kB, each commit synced.
 
 Batched rows a second and single commits from 64 tasks; then the loop's own share of a write
 (encode, apply) without a disk, and what watching adds: an event to the one watcher, of 1,000,
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from secrets import randbelow
 
 import structlog
 import uvloop
@@ -25,7 +26,7 @@ from holdfast.api.selectors import parse_fields
 from holdfast.control.cache import Cache, Hub, Watcher
 from holdfast.control.store import records
 from holdfast.control.store.commands import ANY, Commit, Key, Write
-from holdfast.control.store.local_engine import LocalEngine
+from holdfast.control.store.raft_engine import RaftEngine
 from holdfast.control.store.state import State
 
 RUNS = 3
@@ -42,7 +43,7 @@ def row(name: str) -> Write:
     return Write(Key("~bench", "default", name), VALUE, ANY)
 
 
-async def batched(engine: LocalEngine, run: int) -> float:
+async def batched(engine: RaftEngine, run: int) -> float:
     """Durable rows a second of one large batch."""
     writes = [row(f"{run}-{n}") for n in range(ROWS)]
     began = time.monotonic()
@@ -50,7 +51,7 @@ async def batched(engine: LocalEngine, run: int) -> float:
     return ROWS / (time.monotonic() - began)
 
 
-async def singles(engine: LocalEngine, run: int) -> float:
+async def singles(engine: RaftEngine, run: int) -> float:
     """Commits a second of TASKS tasks that each wait for their answer."""
 
     async def worker(task: int) -> None:
@@ -93,7 +94,7 @@ async def follow(watch: Watcher, delays: list[float], sent: dict[int, float]) ->
         delays += [now - sent[e.revision] for e in batch.events if e.revision in sent]
 
 
-async def watched(engine: LocalEngine, cache: Cache) -> tuple[float, float]:
+async def watched(engine: RaftEngine, cache: Cache) -> tuple[float, float]:
     """NODES watchers of their own pods at EVENTS_PER_S: CPU µs an event that the watchers add,
     and the worst of 99 % of the delays in ms."""
     hub = Hub(cache)
@@ -118,7 +119,7 @@ async def watched(engine: LocalEngine, cache: Cache) -> tuple[float, float]:
     return busy - quiet, sorted(delays)[len(delays) * 99 // 100] * 1e3
 
 
-async def churn(engine: LocalEngine, writes: list[Write], sent: dict[int, float]) -> float:
+async def churn(engine: RaftEngine, writes: list[Write], sent: dict[int, float]) -> float:
     """Change every pod once, EVENTS_PER_S in commits of ten: CPU µs of the loop an event."""
     began, cpu = time.monotonic(), time.thread_time()
     for start in range(0, len(writes), 10):
@@ -131,7 +132,7 @@ async def churn(engine: LocalEngine, writes: list[Write], sent: dict[int, float]
 
 async def measure(path: Path) -> None:
     """Every figure, RUNS times."""
-    engine = LocalEngine(path, cluster_id="bench")
+    engine = RaftEngine(path, randbelow, cluster_id="bench")
     cache = Cache(engine)
     await engine.start()
     gc.freeze()

@@ -15,8 +15,9 @@ from google.protobuf.message import Message
 from holdfast.api.errors import ApiError
 from holdfast.api.kinds import by_resource
 from holdfast.control.cache.entries import Entry, EventType, Update
+from holdfast.control.cache.replacement import Replacement
 from holdfast.control.cache.tables import Table
-from holdfast.control.store.commands import Change, Key
+from holdfast.control.store.commands import Change, Key, Row
 from holdfast.control.store.engine import Engine
 
 MessageType = Callable[[str], type[Message] | None]
@@ -49,7 +50,9 @@ class Cache:
         self._callbacks: dict[str, list[Callback]] = {}
         self._followers: list[Follower] = []
         self._prints: dict[Key, bytes] | None = {} if verify else None
+        self._resets: list[Callable[[], None]] = []
         engine.listen(self._changed)
+        engine.on_reset(self._reset)
 
     @property
     def revision(self) -> int:
@@ -77,6 +80,11 @@ class Cache:
         table = self._tables.get(resource)
         return table.count(namespace) if table else 0
 
+    def resources(self) -> list[str]:
+        """Every resource that has objects or had some since the start, in order; our own rows
+        too."""
+        return sorted(self._tables)
+
     def by_index(self, resource: str, index: str, value: str) -> Sequence[Entry]:
         """Objects by an index of `indexes` (or "namespace"), in the order they got the value.
 
@@ -87,10 +95,25 @@ class Cache:
         table = self._tables.get(resource) or Table(resource)
         return table.by_index(index, value)
 
-    def subscribe(self, resource: str, callback: Callback) -> None:
-        """Call back for every commit that changes the resource. What is there already is not
-        told: list it after subscribing."""
-        self._callbacks.setdefault(resource, []).append(callback)
+    def subscribe(self, resource: str, callback: Callback) -> Callable[[], None]:
+        """Call back for every commit that changes the resource, until the function returned is
+        called. What is there already is not told: list it after subscribing.
+
+        A snapshot that takes the place of everything is told as one commit of what it changed.
+        """
+        # A new list each time: one of these may be called while another is being told.
+        self._callbacks[resource] = [*self._callbacks.get(resource, ()), callback]
+
+        def end() -> None:
+            left = [one for one in self._callbacks.get(resource, ()) if one is not callback]
+            self._callbacks[resource] = left
+
+        return end
+
+    def on_reset(self, callback: Callable[[], None]) -> None:
+        """Call back when a snapshot took the place of everything: followers were not told what
+        happened in between. Must not await or raise."""
+        self._resets.append(callback)
 
     def follow(self, follower: Follower) -> None:
         """Call back for every commit, with all of it; our own rows too."""
@@ -127,6 +150,32 @@ class Cache:
         for resource, found in told.items():
             for callback in self._callbacks[resource]:
                 callback(found)
+
+    async def _reset(self, rows: Sequence[Row]) -> Callable[[], None]:
+        """See engine.Reset."""
+        made = Replacement(self._tables, self.decode)
+        await made.build(rows, self.revision)
+
+        def switch() -> None:
+            self._tables = made.tables
+            for resource, updates in made.updates.items():
+                self._note_prints(updates)
+                for callback in self._callbacks.get(resource, ()):
+                    callback(updates)
+            for reset in self._resets:
+                reset()
+
+        return switch
+
+    def _note_prints(self, updates: Sequence[Update]) -> None:
+        if self._prints is None:
+            return
+        for update in updates:
+            if update.old is not None:
+                self._prints.pop(update.old.key, None)
+            if update.new is not None and update.new.message is not None:
+                message = update.new.message
+                self._prints[update.new.key] = message.SerializeToString(deterministic=True)
 
     def _update(self, change: Change) -> Update:
         key = change.key

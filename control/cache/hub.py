@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.selectors import FieldSelector, LabelSelector
@@ -49,12 +49,14 @@ class Hub:
         records_max, bytes_max: the bounds of the ring."""
         self.cache = cache
         self.bookmark_s = bookmark_s
-        self.ring = Ring(cache.revision, records_max, bytes_max)
+        self._new_ring: Callable[[], Ring] = lambda: Ring(cache.revision, records_max, bytes_max)
+        self.ring = self._new_ring()
         self.history_readers = asyncio.Semaphore(HISTORY_READERS_MAX)
         self._waiting: dict[Topic, dict[Watcher, None]] = {}
         self._due: deque[Watcher] = deque()  # publish adds, _wake_some takes
         self._watchers: dict[Watcher, None] = {}
         cache.follow(self._publish)
+        cache.on_reset(self._reset)
         self._timer = asyncio.get_running_loop().call_later(bookmark_s / 4, self._tick)
 
     def watch(
@@ -121,6 +123,20 @@ class Hub:
             for watcher in self._waiting.pop(topic, ()):
                 watcher.missed_nothing_upto(before)
                 self._due.append(watcher)
+        if idle and self._due:
+            asyncio.get_running_loop().call_soon(self._wake_some)
+
+    def _reset(self) -> None:
+        """A snapshot took the place of everything: what lies between is in the history alone, so
+        the ring begins anew there and every watcher reads up to it."""
+        before = self.ring.revision
+        self.ring = self._new_ring()
+        idle = not self._due
+        for waiting in self._waiting.values():
+            for watcher in waiting:
+                watcher.missed_nothing_upto(before)
+                self._due.append(watcher)
+        self._waiting.clear()
         if idle and self._due:
             asyncio.get_running_loop().call_soon(self._wake_some)
 

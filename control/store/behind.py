@@ -1,4 +1,4 @@
-"""What memory has and the image has not: entries, the image's position, the rows in between.
+"""What memory has and the image has not: the image's position, the rows in between.
 
 Memory is the state machine; SQLite is its write-behind image. An engine notes here what it
 applied (`note`, then `whole` at the end of each log entry), takes what its next transaction
@@ -8,10 +8,12 @@ image, so a restart replays from `applied` + 1. Pure module.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from zlib import crc32
 
+from holdfast.control.raft.messages import ConfState
 from holdfast.control.store.commands import Change
 from holdfast.control.store.history import Tail
 from holdfast.control.store.retries import Remembered
@@ -20,9 +22,15 @@ from holdfast.control.store.state import State
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """Where an image stands: it holds all entries up to `applied`, whose checksum is log_crc."""
+    """Where an image stands: it holds all entries up to `applied`, whose checksum is log_crc.
+
+    member: whose image this is, its id in the group. conf: the group's configuration at
+    `applied`, as `conf_text` writes it.
+    """
 
     cluster_id: str
+    member: int
+    conf: str = ""
     term: int = 0
     applied: int = 0
     log_crc: int = 0
@@ -36,15 +44,23 @@ class Meta:
         """Detects flipped bytes in the meta row itself."""
         return crc32(repr(astuple(self)).encode())
 
+    @property
+    def conf_state(self) -> ConfState:
+        """The configuration at `applied`. Raises ValueError when `conf` is damaged."""
+        return parse_conf(self.conf)
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One log entry. crc: `records.chain` over the entry before it."""
 
-    index: int
-    term: int
-    crc: int
-    data: bytes
+def conf_text(conf: ConfState) -> str:
+    """A configuration as it is stored."""
+    return json.dumps(conf)
+
+
+def parse_conf(text: str) -> ConfState:
+    """What `conf_text` wrote; "" = nobody. Raises ValueError."""
+    if not text:
+        return ConfState()
+    *ids, auto_leave = json.loads(text)
+    return ConfState(*(tuple(map(int, one)) for one in ids), auto_leave=bool(auto_leave))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +78,25 @@ class Behind:
 
 
 class WriteBehind:
-    """The rows between the image and the state. `tail` also answers reads of history."""
+    """The rows between the image and the state. `tail` also answers reads of history.
+
+    conf: the configuration as of the newest applied change; set before the `whole` of its entry.
+    """
 
     def __init__(self, meta: Meta, state: State) -> None:
         """meta: where the image stands; state: as loaded from it."""
         self.image = meta
         self.tail = Tail(meta.revision)
+        self.conf = meta.conf
         self._state = state
         self._remembered: list[Remembered] = []
         self._saved_results_from = state.retries.results_from
         self._mark = (meta, self._saved_results_from, state.retries.spent_from)
+
+    @property
+    def applied(self) -> int:
+        """The index of the newest entry applied whole."""
+        return self._mark[0].applied
 
     def note(self, changes: Sequence[Change], remembered: Remembered | None) -> None:
         """One command was applied."""
@@ -79,11 +104,14 @@ class WriteBehind:
         if remembered:
             self._remembered.append(remembered)
 
-    def whole(self, entry: Entry) -> None:
-        """All commands of this entry are applied: the image may hold them from now on."""
-        position, retries = self._state.position, self._state.retries
+    def whole(self, index: int, term: int, crc: int) -> None:
+        """All commands of this entry are applied: the image may hold them from now on.
+
+        crc: `records.chain` up to this entry.
+        """
+        position, retries, image = self._state.position, self._state.retries, self.image
         meta = Meta(
-            self.image.cluster_id, entry.term, entry.index, entry.crc, position.revision,
+            image.cluster_id, image.member, self.conf, term, index, crc, position.revision,
             position.floor, position.checksum, retries.last,
         )  # fmt: skip
         self._mark = (meta, retries.results_from, retries.spent_from)

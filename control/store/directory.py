@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from holdfast.control.store import image
@@ -65,10 +66,11 @@ def examine(directory: Path) -> bool:
     whole = len(header) == _HEADER_BYTES and header.startswith(_MAGIC)
     if not whole or application != image.APPLICATION_ID:
         raise FatalStoreError(f"{path} is not a Holdfast store: choose another data directory")
-    if version > image.SCHEMA_VERSION:
+    if version != image.SCHEMA_VERSION:
+        fitting = "newer" if version > image.SCHEMA_VERSION else "older"
         raise FatalStoreError(
             f"{path} is of version {version}, this program knows {image.SCHEMA_VERSION}: "
-            "use the newer program"
+            f"use the {fitting} program"
         )
     return True
 
@@ -82,8 +84,11 @@ def _examine_empty(directory: Path) -> bool:
     return False
 
 
-def make(directory: Path, cluster_id: str) -> None:
-    """Make an empty store. Blocking; call it in a thread. Raises StoreError."""
+def make(directory: Path, create: Callable[[sqlite3.Connection], None]) -> None:
+    """Make a store; create: fills the empty file. Blocking: call it in a thread.
+
+    Raises StoreError; then nothing is left that looks like a store.
+    """
     path, new = directory / FILE, directory / f"{FILE}.new"
     try:
         new.unlink(missing_ok=True)
@@ -93,7 +98,7 @@ def make(directory: Path, cluster_id: str) -> None:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN")
-            image.create(connection, cluster_id)
+            create(connection)
             connection.execute("COMMIT")
         finally:
             connection.close()
@@ -111,6 +116,14 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def wal_bytes(directory: Path) -> int:
+    """The bytes of the write-ahead log."""
+    try:
+        return (directory / f"{FILE}-wal").stat().st_size
+    except OSError:
+        return 0  # not made yet, or just removed
 
 
 def file_bytes(directory: Path) -> int:

@@ -1,4 +1,4 @@
-"""What an engine promises to the store's users; the local, Raft and etcd engines implement it.
+"""What an engine promises to the store's users; the Raft and etcd engines implement it.
 
 Order that must hold: a commit is durable, then applied in memory, then handed to the listeners
 (synchronously, whole, in revision order), and only then does `commit` return. So whoever awaited
@@ -7,7 +7,7 @@ a commit finds it in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from holdfast.control.store.commands import Change, Commit, Key, Result, Row
@@ -16,6 +16,12 @@ Listener = Callable[[Sequence[Change]], None]
 """Called inside apply with the changes of one commit, at most PART_WRITES_MAX of a batch.
 
 Must not await or raise, and has ~10 µs a change: nobody else runs meanwhile."""
+
+Reset = Callable[[Sequence[Row]], Awaitable[Callable[[], None]]]
+"""Called when a received snapshot is about to take the place of everything, with its objects.
+
+It may take its time; the function it returns is called at the moment when the engine's revision
+and objects are the new ones. It must not raise, and has ~1 ms."""
 
 PART_WRITES_MAX = 256
 """A batch with more writes, or with more bytes than PART_BYTES_MAX, is split into parts that
@@ -47,6 +53,9 @@ class Engine(Protocol):
 
     def listen(self, listener: Listener) -> None:
         """Add a listener. Before `start`: it is then told every loaded object as a change."""
+
+    def on_reset(self, reset: Reset) -> None:
+        """Have the objects told of a state that takes the place of everything at once."""
 
     async def commit(self, commit: Commit) -> Result:
         """Judge and apply. Raises StoreError (disk full, stopping); a refusal is a result."""
@@ -82,6 +91,15 @@ class Engine(Protocol):
 
 class StoreError(Exception):
     """The store cannot serve: one sentence that says why and what to do."""
+
+
+class NotLeaderError(StoreError):
+    """Another member takes writes; nothing was written. endpoints: of its API, () = nobody leads
+    at this moment."""
+
+    def __init__(self, message: str, endpoints: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.endpoints = tuple(endpoints)
 
 
 class UnknownOutcomeError(StoreError):

@@ -29,6 +29,15 @@ class Waiting:
     bytes: int
     done: Future[Result]
 
+    def answer(self, answer: Result | StoreError) -> None:
+        """Tell who waits, unless it was cancelled."""
+        if self.done.done():
+            return
+        if isinstance(answer, Result):
+            self.done.set_result(answer)
+        else:
+            self.done.set_exception(answer)
+
 
 class Queue:
     """Commands that wait for the writer, first in first out, bounded in writes and bytes."""

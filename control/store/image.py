@@ -1,9 +1,11 @@
-"""The SQLite image of a store: its schema and every statement on it.
+"""The SQLite image of a store: its schema and the statements on objects, ids and position.
 
-Tables: `log` (entries not yet in the image), `changes` (one MVCC table, history and state in
+Tables: `log` and `hard_state` (see `log_rows`), `changes` (one MVCC table, history and state in
 one), `retries` (the table of commit ids), `meta` (one row: where the image stands). Functions
-take a connection and run in its thread (`database`); one transaction writes a new log entry
-*and* the rows of what was applied before it (`save`), so `applied` never disagrees with them.
+take a connection and run in its thread (`database`); one transaction writes new log entries
+*and* the rows of what was applied before them (`save_behind`), so `applied` never disagrees
+with them. The rows of a snapshot that is being received stand in tables of their own
+(`incoming`) until one small transaction renames them.
 """
 
 from __future__ import annotations
@@ -13,49 +15,64 @@ from collections.abc import Sequence
 from dataclasses import astuple
 
 from holdfast.control.store import records
-from holdfast.control.store.behind import Behind, Entry, Meta
+from holdfast.control.store.behind import Behind, Meta
 from holdfast.control.store.commands import Change, Key, Row
 from holdfast.control.store.retries import Remembered
 
 APPLICATION_ID = 0x48464454  # "HFDT": tells our files from others
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE meta (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    cluster_id TEXT NOT NULL, term INTEGER NOT NULL, applied INTEGER NOT NULL,
-    log_crc INTEGER NOT NULL, revision INTEGER NOT NULL, floor INTEGER NOT NULL,
-    checksum INTEGER NOT NULL, last_retry INTEGER NOT NULL,
+    cluster_id TEXT NOT NULL, member INTEGER NOT NULL, conf TEXT NOT NULL, term INTEGER NOT NULL,
+    applied INTEGER NOT NULL, log_crc INTEGER NOT NULL, revision INTEGER NOT NULL,
+    floor INTEGER NOT NULL, checksum INTEGER NOT NULL, last_retry INTEGER NOT NULL,
     crc INTEGER NOT NULL,
     swept INTEGER NOT NULL
 );
-CREATE TABLE log (
-    position INTEGER PRIMARY KEY, term INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL
+CREATE TABLE hard_state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    term INTEGER NOT NULL, vote INTEGER NOT NULL, committed INTEGER NOT NULL,
+    crc INTEGER NOT NULL
 );
-CREATE TABLE changes (
+CREATE TABLE log (
+    position INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,
+    crc INTEGER NOT NULL, data BLOB NOT NULL
+);
+"""
+ROWS_SCHEMA = """
+CREATE TABLE changes{suffix} (
     revision INTEGER PRIMARY KEY, resource TEXT NOT NULL, namespace TEXT NOT NULL,
     name TEXT NOT NULL, created INTEGER NOT NULL, replaced INTEGER NOT NULL,
     last INTEGER NOT NULL, value BLOB
 );
-CREATE INDEX changes_by_key ON changes (resource, namespace, name, revision);
-CREATE TABLE retries (position INTEGER PRIMARY KEY, id BLOB NOT NULL, result BLOB);
+CREATE INDEX changes{suffix}_by_key{n} ON changes{suffix} (resource, namespace, name, revision);
+CREATE TABLE retries{suffix} (position INTEGER PRIMARY KEY, id BLOB NOT NULL, result BLOB);
 """
+META_COLUMNS = (
+    "cluster_id, member, conf, term, applied, log_crc, revision, floor, checksum, last_retry, crc"
+)
+_META_FIELDS = 10
 # At most this many rows in one statement: eight columns stay below SQLite's usual limit of
 # 32,766 variables, and a transaction of a full group needs one or two statements.
 ROWS_MAX = 1_024
+_LAST = (1 << 63) - 1  # no revision is above it
 FREE_PAGES_KEPT = 1_024
 VACUUM_PAGES = 128
 
 
-def create(connection: sqlite3.Connection, cluster_id: str) -> None:
-    """Make the tables of a new store in an empty file."""
+def create(connection: sqlite3.Connection, meta: Meta) -> None:
+    """Make the tables of a new store in an empty file; meta: where it begins."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    for statement in SCHEMA.strip().split(";")[:-1]:
+    for statement in (SCHEMA + ROWS_SCHEMA.format(suffix="", n="")).strip().split(";")[:-1]:
         connection.execute(statement)
-    meta = Meta(cluster_id)
     values = (*astuple(meta), meta.crc)
-    connection.execute(f"INSERT INTO meta VALUES (1, {marks(9)}, 0)", values)  # noqa: S608
+    connection.execute(
+        f"INSERT INTO meta VALUES (1, {marks(_META_FIELDS + 1)}, 0)",  # noqa: S608
+        values,
+    )
 
 
 def marks(count: int) -> str:
@@ -63,46 +80,38 @@ def marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
-def save(connection: sqlite3.Connection, entry: Entry | None, behind: Behind | None) -> None:
-    """Append a log entry and write what is behind it. Inside a transaction."""
-    if entry:
-        values = (entry.index, entry.term, entry.crc, entry.data)
-        connection.execute("INSERT INTO log VALUES (?, ?, ?, ?)", values)
-    if behind:
-        _insert_changes(connection, behind.changes)
-        _save_retries(connection, behind)
-        save_meta(connection, behind.meta)
-        # The rows of these entries are in this same transaction.
-        connection.execute("DELETE FROM log WHERE position <= ?", (behind.meta.applied,))
+def save_behind(connection: sqlite3.Connection, behind: Behind) -> None:
+    """Write what the image lacks. Inside a transaction, behind the log entries it comes from."""
+    insert_changes(connection, behind.changes)
+    _save_retries(connection, behind)
+    save_meta(connection, behind.meta)
 
 
 def save_meta(connection: sqlite3.Connection, meta: Meta) -> None:
     """Write where the image stands."""
-    columns = "cluster_id, term, applied, log_crc, revision, floor, checksum, last_retry, crc"
     values = (*astuple(meta), meta.crc)
-    connection.execute(f"UPDATE meta SET ({columns}) = ({marks(9)})", values)  # noqa: S608
+    connection.execute(
+        f"UPDATE meta SET ({META_COLUMNS}) = ({marks(_META_FIELDS + 1)})",  # noqa: S608
+        values,
+    )
 
 
-def _insert_changes(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+def insert_changes(
+    connection: sqlite3.Connection, changes: Sequence[Change], table: str = "changes"
+) -> None:
     """One multi-row statement a slice: each statement hands the GIL over and back."""
     for start in range(0, len(changes), ROWS_MAX):
         values: list[object] = []
         for revision, key, value, _, created, replaced, end in changes[start : start + ROWS_MAX]:
             values += (revision, *key, created, replaced, end, value)
         rows = ", ".join([f"({marks(8)})"] * (len(values) // 8))
-        connection.execute(f"INSERT INTO changes VALUES {rows}", values)  # noqa: S608
+        connection.execute(f"INSERT INTO {table} VALUES {rows}", values)  # noqa: S608
 
 
 def _save_retries(connection: sqlite3.Connection, behind: Behind) -> None:
     if not behind.retries:
         return  # the bounds move only when a row is added
-    for start in range(0, len(behind.retries), ROWS_MAX):
-        values: list[object] = []
-        for one in behind.retries[start : start + ROWS_MAX]:
-            result = None if one.result is None else records.encode_result(one.result)
-            values += (one.position, one.id, result)
-        rows = ", ".join([f"({marks(3)})"] * (len(values) // 3))
-        connection.execute(f"INSERT INTO retries VALUES {rows}", values)  # noqa: S608
+    insert_retries(connection, behind.retries)
     first, results_from = behind.pruned
     if first == results_from:
         return  # no result was dropped, so no id either
@@ -113,35 +122,45 @@ def _save_retries(connection: sqlite3.Connection, behind: Behind) -> None:
     connection.execute("DELETE FROM retries WHERE position < ?", (behind.spent_from,))
 
 
+def insert_retries(
+    connection: sqlite3.Connection, retries: Sequence[Remembered], table: str = "retries"
+) -> None:
+    """Add rows to the table of ids."""
+    for start in range(0, len(retries), ROWS_MAX):
+        values: list[object] = []
+        for one in retries[start : start + ROWS_MAX]:
+            result = None if one.result is None else records.encode_result(one.result)
+            values += (one.position, one.id, result)
+        rows = ", ".join([f"({marks(3)})"] * (len(values) // 3))
+        connection.execute(f"INSERT INTO {table} VALUES {rows}", values)  # noqa: S608
+
+
 def load_meta(connection: sqlite3.Connection) -> tuple[Meta, int] | None:
     """Where the image stands and how far it is swept; None when its own checksum is wrong."""
-    row = connection.execute("SELECT * FROM meta").fetchone()
+    row = connection.execute(f"SELECT {META_COLUMNS}, swept FROM meta").fetchone()  # noqa: S608
     if row is None:
         return None
-    meta = Meta(*row[1:9])
-    return (meta, row[10]) if meta.crc == row[9] else None
+    meta = Meta(*row[:_META_FIELDS])
+    return (meta, row[_META_FIELDS + 1]) if meta.crc == row[_META_FIELDS] else None
 
 
-def load_log(connection: sqlite3.Connection, after: int) -> list[Entry]:
-    """The entries above an index, in order."""
-    rows = connection.execute("SELECT * FROM log WHERE position > ? ORDER BY position", (after,))
-    return [Entry(*row) for row in rows]
-
-
-def load_retries(connection: sqlite3.Connection) -> list[Remembered]:
+def load_retries(connection: sqlite3.Connection, table: str = "retries") -> list[Remembered]:
     """The table of ids, oldest first. Raises RecordError."""
-    rows = connection.execute("SELECT * FROM retries ORDER BY position")
+    rows = connection.execute(f"SELECT * FROM {table} ORDER BY position")  # noqa: S608
     return [
         Remembered(position, commit_id, None if data is None else records.decode_result(data))
         for position, commit_id, data in rows
     ]
 
 
-def load_rows(connection: sqlite3.Connection, after: Key | None, limit: int) -> list[Row]:
+def load_rows(
+    connection: sqlite3.Connection, after: Key | None, limit: int, table: str = "changes"
+) -> list[Row]:
     """A slice of the objects the image holds, ordered by key."""
     if after is None:
-        return _newest(connection, "1", (), limit)
-    return _newest(connection, "(resource, namespace, name) > (?, ?, ?)", after, limit)
+        return _newest(connection, ("1", ()), _LAST, limit, table)
+    where = ("(resource, namespace, name) > (?, ?, ?)", after)
+    return _newest(connection, where, _LAST, limit, table)
 
 
 def page(
@@ -150,26 +169,33 @@ def page(
 ) -> list[Row]:  # fmt: skip
     """Objects as they were at a revision, ordered by key. scope: resource, and namespace or ""."""
     resource, namespace = scope
-    where, values = "revision <= ? AND resource = ?", [revision, resource]
+    where, values = "+revision <= ? AND resource = ?", [revision, resource]
     if namespace:
         where, values = where + " AND namespace = ?", [*values, namespace]
-    if after:
+    if after and after.namespace == namespace:
+        where, values = where + " AND name > ?", [*values, after.name]
+    elif after:
         where, values = where + " AND (namespace, name) > (?, ?)", [*values, *after[1:]]
-    return _newest(connection, where, values, limit)
+    return _newest(connection, (where, values), revision, limit)
 
 
 def _newest(
-    connection: sqlite3.Connection, where: str, values: Sequence[object], limit: int
-) -> list[Row]:
-    """The newest row of each key among those that match, unless it is a deletion."""
-    newest = (
-        "SELECT max(revision) AS newest FROM changes INDEXED BY changes_by_key"  # noqa: S608
-        f" WHERE {where} GROUP BY resource, namespace, name ORDER BY resource, namespace, name"
-    )
+    connection: sqlite3.Connection, where: tuple[str, Sequence[object]], revision: int, limit: int,
+    table: str = "changes",
+) -> list[Row]:  # fmt: skip
+    """The newest row up to a revision of each key among those that match, unless it is a deletion.
+
+    Walks the index by key and stops at the limit: grouping would look at every key behind it too.
+    """
+    # Unary plus keeps the planner from walking by revision; the index by key then gives the order.
+    # It is not named: a snapshot that was received brings one of another name.
     rows = connection.execute(
-        "SELECT resource, namespace, name, value, revision, created"  # noqa: S608
-        f" FROM ({newest}) JOIN changes ON revision = newest WHERE value IS NOT NULL LIMIT ?",
-        (*values, limit),
+        f"SELECT resource, namespace, name, value, revision, created FROM {table} AS one"  # noqa: S608
+        f" WHERE {where[0]} AND value IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {table} AS later"
+        " WHERE later.resource = one.resource AND later.namespace = one.namespace"
+        " AND later.name = one.name AND later.revision > one.revision AND later.revision <= ?)"
+        " ORDER BY resource, namespace, name LIMIT ?",
+        (*where[1], revision, limit),
     )
     return [Row(Key(*row[:3]), *row[3:]) for row in rows]
 

@@ -32,7 +32,7 @@ _COMMIT_HEAD = struct.Struct("<B?qBII")  # kind, atomic, term, bytes of id, writ
 _FLOOR = struct.Struct("<Bq")
 _WRITE = struct.Struct("<qiHHH")  # expect, bytes of value (-1 = delete), of resource … name
 _COMPARE = struct.Struct("<qHHH")
-_CHAIN = struct.Struct("<IQQ")
+_CHAIN = struct.Struct("<IQQB")
 _RESULT = struct.Struct("<qI")
 _OUTCOME = struct.Struct("<qqB")
 _REFUSALS = (None, *Refusal)  # the number of a refusal is its place: only ever append to Refusal
@@ -43,9 +43,12 @@ class RecordError(Exception):
     """The bytes are not what this version writes."""
 
 
-def chain(before: int, index: int, term: int, data: bytes) -> int:
-    """The checksum of an entry, over the checksum of the one before it."""
-    return crc32(data, crc32(_CHAIN.pack(before, index, term)))
+def chain(before: int, index: int, term: int, data: bytes, kind: int = 0) -> int:
+    """The checksum of an entry, over the checksum of the one before it.
+
+    kind: the entry's type in the log, 0 = a normal one.
+    """
+    return crc32(data, crc32(_CHAIN.pack(before, index, term, kind)))
 
 
 def encode(commands: Sequence[Command]) -> bytes:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from secrets import randbelow
 from typing import Any
 
 import grpc
@@ -30,7 +31,7 @@ from holdfast.control.rpc import access
 from holdfast.control.rpc.access import AccessService, Doors
 from holdfast.control.rpc.doors import unary
 from holdfast.control.rpc.server import Listener, Server, serve
-from holdfast.control.store.local_engine import LocalEngine
+from holdfast.control.store.raft_engine import RaftEngine
 
 STARTED_AT = 1_790_000_000.0
 
@@ -50,7 +51,7 @@ class Open:
     """What runs, and what tests look at."""
 
     clock: Clock
-    engine: LocalEngine
+    engine: RaftEngine
     cache: Cache
     authority: Authority
     tokens: JoinTokens
@@ -97,7 +98,7 @@ async def open_doors(
     """handlers: functions from Open to a further service's handler."""
     rng = Random(7)
     authority = open_authority(folder, clock, rng, lifetimes)
-    engine = LocalEngine(folder / "store", cluster_id="test")
+    engine = RaftEngine(folder / "store", randbelow, cluster_id="test")
     cache = Cache(engine, verify=True)
     revocations = Revocations(engine, cache)
     authenticator = Authenticator(authority.certificate, revocations, clock)

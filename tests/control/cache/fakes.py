@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import randbelow
 from typing import Any
 
 from holdfast.api.core.v1 import core_pb2 as core
@@ -13,7 +14,7 @@ from holdfast.api.kinds import by_resource
 from holdfast.api.selectors import FieldSelector, parse_fields
 from holdfast.control.cache import Cache, Hub
 from holdfast.control.store.commands import ANY, Commit, Key, Result, Write
-from holdfast.control.store.local_engine import LocalEngine
+from holdfast.control.store.raft_engine import RaftEngine
 
 
 def pod(name: str, node: str = "", owner: str = "", **labels: str) -> core.Pod:
@@ -46,7 +47,7 @@ def on_node(node: str) -> FieldSelector:
 class Built:
     """An open store with its cache and hub."""
 
-    engine: LocalEngine
+    engine: RaftEngine
     cache: Cache
     hub: Hub
 
@@ -56,7 +57,7 @@ class Built:
 
 @asynccontextmanager
 async def built(path: Path, **hub: Any) -> AsyncIterator[Built]:
-    engine = LocalEngine(path, cluster_id="test")
+    engine = RaftEngine(path, randbelow, cluster_id="test")
     cache = Cache(engine, verify=True)
     await engine.start()
     made = Built(engine, cache, Hub(cache, **hub))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from secrets import randbelow
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from holdfast.api.discovery.v1 import discovery_pb2
 from holdfast.control.cache import Cache, Entry, EventType, Update
 from holdfast.control.cache.tables import Table
 from holdfast.control.store.commands import ANY, Key, Write
-from holdfast.control.store.local_engine import LocalEngine
+from holdfast.control.store.raft_engine import RaftEngine
 from tests.control.cache.fakes import Built, built, drop, pod, put
 
 
@@ -120,7 +121,7 @@ async def test_a_restart_fills_it_again(tmp_path: Path) -> None:
         await store.commit(drop("p0"), put(pod("p1", node="n2")))
         before = [(entry.key, entry.revision, entry.data) for entry in store.cache.list("pods")]
         revision = store.cache.revision
-    engine = LocalEngine(tmp_path)
+    engine = RaftEngine(tmp_path, randbelow)
     cache = Cache(engine)
     await engine.start()
     after = [(entry.key, entry.revision, entry.data) for entry in cache.list("pods")]

@@ -42,6 +42,9 @@ class MemoryEngine:
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
+    def on_reset(self, _reset: object) -> None:
+        """It never receives a snapshot."""
+
     async def commit(self, commit: Commit) -> Result:
         applied = self.state.apply(1, commit)
         if applied.changes:

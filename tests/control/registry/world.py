@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import randbelow
 from typing import Any
 
 from holdfast.api.apps.v1 import apps_pb2 as apps
@@ -16,7 +17,7 @@ from holdfast.api.identity import ADMINS, Identity
 from holdfast.control.cache import Cache, Entry
 from holdfast.control.registry import Done, Ids, Intent, Ranges, Registry, Verb, bootstrap
 from holdfast.control.registry.ids import Derived
-from holdfast.control.store.local_engine import LocalEngine
+from holdfast.control.store.raft_engine import RaftEngine
 
 ADMIN = Identity("admin", (ADMINS,))
 START = 1_800_000_000.0
@@ -26,7 +27,7 @@ START = 1_800_000_000.0
 class World:
     """clock: move `now` to let time pass."""
 
-    engine: LocalEngine
+    engine: RaftEngine
     cache: Cache
     registry: Registry = field(init=False)
     now: float = START
@@ -77,7 +78,7 @@ class World:
 
 @asynccontextmanager
 async def world(path: Path, *, booted: bool = True, **options: Any) -> AsyncIterator[World]:
-    engine = LocalEngine(path, cluster_id="test")
+    engine = RaftEngine(path, randbelow, cluster_id="test")
     cache = Cache(engine, verify=True)
     await engine.start()
     try:

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from secrets import randbelow
 from typing import NamedTuple
 
 import pytest
 
 from holdfast.control.store.commands import Key
-from holdfast.control.store.local_engine import LocalEngine
+from holdfast.control.store.raft_engine import RaftEngine
 
 pytestmark = pytest.mark.integration
 
@@ -51,7 +52,7 @@ async def test_killed_fifty_times_nothing_acknowledged_is_lost(tmp_path: Path) -
     acknowledged: dict[str, int] = {}
     for seed in range(KILLS):
         acknowledged |= run_and_kill(tmp_path, seed, rng)
-    engine = LocalEngine(tmp_path)
+    engine = RaftEngine(tmp_path, randbelow)
     await engine.start()
     lost = [
         name

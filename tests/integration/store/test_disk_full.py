@@ -6,12 +6,13 @@ import asyncio
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import randbelow
 
 import pytest
 
 from holdfast.control.store.commands import ABSENT, ANY, Commit, Key, Write
 from holdfast.control.store.engine import DiskFullError, StoreError
-from holdfast.control.store.local_engine import LocalEngine
+from holdfast.control.store.raft_engine import RaftEngine
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +31,7 @@ def commit(name: str, size: int = 200_000) -> Commit:
 
 
 async def test_a_full_disk_refuses_commits_until_there_is_space(small_disk: Path) -> None:
-    engine = LocalEngine(small_disk / "data", cluster_id="test")
+    engine = RaftEngine(small_disk / "data", randbelow, cluster_id="test")
     await engine.start()
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(3 << 20))
@@ -51,7 +52,7 @@ async def test_a_full_disk_refuses_commits_until_there_is_space(small_disk: Path
     result = await engine.commit(commit("b", 1000))
     assert result.outcomes[0].refusal is None
     await engine.stop()
-    again = LocalEngine(small_disk / "data")
+    again = RaftEngine(small_disk / "data", randbelow)
     await again.start()
     names = {row.key.name for row in again.rows("pods")}
     assert names == {f"a{n}" for n in range(done)} | {"b"}
@@ -59,7 +60,7 @@ async def test_a_full_disk_refuses_commits_until_there_is_space(small_disk: Path
 
 
 async def test_a_store_opens_and_reads_on_a_full_disk(small_disk: Path) -> None:
-    engine = LocalEngine(small_disk / "data", cluster_id="test")
+    engine = RaftEngine(small_disk / "data", randbelow, cluster_id="test")
     await engine.start()
     await engine.commit(commit("a", 1000))
     await engine.stop()
@@ -67,7 +68,7 @@ async def test_a_store_opens_and_reads_on_a_full_disk(small_disk: Path) -> None:
     with pytest.raises(OSError, match="No space"), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    engine = LocalEngine(small_disk / "data")
+    engine = RaftEngine(small_disk / "data", randbelow)
     try:
         await engine.start()
     except DiskFullError as error:

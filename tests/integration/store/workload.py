@@ -15,18 +15,19 @@ import os
 import random
 import sys
 from pathlib import Path
+from secrets import randbelow
 
 import structlog
 import uvloop
 
 from holdfast.control.store.commands import ABSENT, Commit, Key, Write
-from holdfast.control.store.local_engine import LocalEngine
+from holdfast.control.store.raft_engine import RaftEngine
 
 WRITERS = 4
 LARGE_SHARE = 0.01
 
 
-async def write_on(engine: LocalEngine, name: str, rng: random.Random, left: list[int]) -> None:
+async def write_on(engine: RaftEngine, name: str, rng: random.Random, left: list[int]) -> None:
     """Create objects, singly or in batches, and say each that is acknowledged."""
     for number in itertools.count():
         count = 300 if rng.random() < LARGE_SHARE else rng.choice((1, 1, 1, 5))
@@ -48,7 +49,7 @@ async def write_on(engine: LocalEngine, name: str, rng: random.Random, left: lis
 
 async def main(path: Path, seed: int, writes: int) -> None:
     """Open, say so, and write until killed or done."""
-    engine = LocalEngine(path, cluster_id="crash")
+    engine = RaftEngine(path, randbelow, cluster_id="crash")
     await engine.start()
     os.write(1, b"started\n")
     left = [writes]
@@ -58,7 +59,7 @@ async def main(path: Path, seed: int, writes: int) -> None:
     await asyncio.gather(*writers, compact_on(engine))
 
 
-async def compact_on(engine: LocalEngine) -> None:
+async def compact_on(engine: RaftEngine) -> None:
     """Move the floor along, so that kills fall into compaction too."""
     while True:
         await asyncio.sleep(0.02)

@@ -8,14 +8,15 @@ by a command in the log (`compact`).
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 
 import structlog
 
-from holdfast.control.store import image
+from holdfast.control.store import image, incoming
 from holdfast.control.store.engine import FatalStoreError, StoreError
 from holdfast.control.store.history import SAMPLE_S, Samples
-from holdfast.control.store.opening import Opened
+from holdfast.control.store.replicated.opening import Opened
 
 log = structlog.get_logger()
 
@@ -26,20 +27,29 @@ SWEEP_REVISIONS = 256
 class Upkeep:
     """The task `run`; the engine calls `wrote` after each transaction."""
 
-    def __init__(self, store: Opened, compact: Callable[[int], Awaitable[None]]) -> None:
-        """compact: proposes a new floor and returns when it is applied."""
+    def __init__(
+        self, store: Opened, compact: Callable[[int], Awaitable[None]], leads: Callable[[], bool]
+    ) -> None:
+        """compact: proposes a new floor and returns when it is applied; only who leads does."""
         self._store = store
         self._compact = compact
-        self._swept = store.swept
+        self._leads = leads
         self._samples = Samples()
         self._written_bytes = 0
+        self._discarding = True  # rows that a snapshot replaced may be left, from before too
         self._due = asyncio.Event()  # set by `wrote`; `run` waits
 
     def wrote(self, total: int) -> None:
-        """So many bytes went into the write-ahead log."""
+        """So many bytes went into the write-ahead log; 0: a snapshot took the image's place."""
         self._written_bytes += total
-        if self._written_bytes >= CHECKPOINT_BYTES or self._store.behind.image.floor > self._swept:
+        if not total:
+            self._discarding = True  # a snapshot was switched in
+        if self._written_bytes >= CHECKPOINT_BYTES or self._lags or self._discarding:
             self._due.set()
+
+    @property
+    def _lags(self) -> bool:
+        return self._store.swept < self._store.behind.image.floor
 
     async def run(self) -> None:
         """Work until cancelled. Raises FatalStoreError."""
@@ -53,6 +63,8 @@ class Upkeep:
                 if self._written_bytes >= CHECKPOINT_BYTES:
                     await self._checkpoint()
                 await self._sweep()
+                if self._discarding:
+                    await self._discard()
             except FatalStoreError:
                 raise
             except StoreError as error:  # a full disk or queue: the next round tries again
@@ -68,7 +80,7 @@ class Upkeep:
         position = self._store.state.position
         self._samples.add(now, position.revision)
         wanted = self._samples.floor_wanted(now, position.revision, position.floor)
-        if wanted > position.floor:
+        if wanted > position.floor and self._leads():
             await self._compact(wanted)
 
     async def _checkpoint(self) -> None:
@@ -81,8 +93,22 @@ class Upkeep:
     async def _sweep(self) -> None:
         """Compact up to the floor that is durable in the image."""
         store = self._store
-        while self._swept < store.behind.image.floor:
-            upto = min(self._swept + SWEEP_REVISIONS, store.behind.image.floor)
-            await store.writer.transact(image.sweep, self._swept, upto)
-            self._swept = upto
+        while self._lags:
+            upto = min(store.swept + SWEEP_REVISIONS, store.behind.image.floor)
+            await store.writer.transact(_sweep_slice, store, upto)
             await store.writer.run(image.shrink)
+
+    async def _discard(self) -> None:
+        """Drop what a snapshot replaced."""
+        self._discarding = False
+        store = self._store
+        while await store.writer.run(incoming.discard):
+            await store.writer.run(image.shrink)
+
+
+def _sweep_slice(connection: sqlite3.Connection, store: Opened, upto: int) -> None:
+    """In the writer's thread, so that no snapshot is switched in between look and sweep."""
+    after = store.swept
+    if after < upto <= store.behind.image.floor:
+        image.sweep(connection, after, upto)
+        store.swept = upto

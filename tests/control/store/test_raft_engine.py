@@ -1,4 +1,4 @@
-"""The local engine: the suite of all engines, and what is its own: restarts, files, refusals."""
+"""A group of one: the suite of all engines, and what is its own: restarts, files, refusals."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from itertools import chain, pairwise
 from pathlib import Path
+from secrets import randbelow
 
 import pytest
 
@@ -23,7 +24,7 @@ from holdfast.control.store.engine import (
     StoreError,
     UnknownOutcomeError,
 )
-from holdfast.control.store.local_engine import LocalEngine
+from holdfast.control.store.raft_engine import RaftEngine
 from tests.control.store.conformance import PODS, Conformance, Told, batch, drop, key, put
 
 
@@ -33,21 +34,21 @@ def told() -> Told:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path, told: Told) -> AsyncIterator[LocalEngine]:
-    engine = LocalEngine(tmp_path / "data", cluster_id="test")
+async def engine(tmp_path: Path, told: Told) -> AsyncIterator[RaftEngine]:
+    engine = RaftEngine(tmp_path / "data", randbelow, cluster_id="test")
     engine.listen(told)
     await engine.start()
     yield engine
     await engine.stop()
 
 
-class TestLocalEngine(Conformance):
+class TestRaftEngine(Conformance):
     """The suite."""
 
 
 async def reopened(path: Path) -> tuple[list[Row], int, Told]:
     """Start on a directory, look, stop."""
-    engine, told = LocalEngine(path), Told()
+    engine, told = RaftEngine(path, randbelow), Told()
     engine.listen(told)
     await engine.start()
     found = (engine.rows(PODS), engine.revision, told)
@@ -55,7 +56,7 @@ async def reopened(path: Path) -> tuple[list[Row], int, Told]:
     return found
 
 
-async def crashed_copy(engine: LocalEngine, path: Path) -> Path:
+async def crashed_copy(engine: RaftEngine, path: Path) -> Path:
     """The files as a crash at this moment would leave them."""
     copy = path.with_name("crashed")
     shutil.rmtree(copy, ignore_errors=True)
@@ -63,14 +64,14 @@ async def crashed_copy(engine: LocalEngine, path: Path) -> Path:
     return copy
 
 
-async def test_everything_is_there_after_a_restart(engine: LocalEngine, tmp_path: Path) -> None:
+async def test_everything_is_there_after_a_restart(engine: RaftEngine, tmp_path: Path) -> None:
     await engine.commit(batch(put("a"), put("b"), put("c", b"")))
     await engine.commit(batch(drop("b"), put("a", b"w")))
     await engine.compact(2)
     rows, revision, status = engine.rows(PODS), engine.revision, engine.status()
     history = await engine.history(2, 100)
     await engine.stop()
-    again = LocalEngine(tmp_path / "data", cluster_id="test")
+    again = RaftEngine(tmp_path / "data", randbelow, cluster_id="test")
     told = Told()
     again.listen(told)
     await again.start()
@@ -86,7 +87,7 @@ async def test_everything_is_there_after_a_restart(engine: LocalEngine, tmp_path
     await again.stop()
 
 
-async def test_rows_behind_are_replayed_from_the_log(engine: LocalEngine, tmp_path: Path) -> None:
+async def test_rows_behind_are_replayed_from_the_log(engine: RaftEngine, tmp_path: Path) -> None:
     for n in range(5):
         await engine.commit(batch(put(f"a{n}"), commit_id=b"%016d" % n))
         copy = await crashed_copy(engine, tmp_path / "data")
@@ -94,14 +95,14 @@ async def test_rows_behind_are_replayed_from_the_log(engine: LocalEngine, tmp_pa
         assert (rows, revision) == (engine.rows(PODS), engine.revision)
 
 
-async def test_a_repeat_after_a_crash_happens_once(engine: LocalEngine, tmp_path: Path) -> None:
+async def test_a_repeat_after_a_crash_happens_once(engine: RaftEngine, tmp_path: Path) -> None:
     commit = batch(put("a", expect=ABSENT), commit_id=b"0123456789abcdef")
     first = await engine.commit(commit)
     copy = await crashed_copy(engine, tmp_path / "data")
     await asyncio.sleep(0.1)
     later = shutil.copytree(tmp_path / "data", tmp_path / "later")
     for path in (copy, later):
-        again = LocalEngine(path)
+        again = RaftEngine(path, randbelow)
         await again.start()
         assert again.recall(commit.id, 1) == first
         assert await again.commit(commit) == first
@@ -109,7 +110,7 @@ async def test_a_repeat_after_a_crash_happens_once(engine: LocalEngine, tmp_path
 
 
 async def test_ids_older_than_the_table_are_unknown(
-    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: RaftEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "RESULTS_MAX", 3)
     monkeypatch.setattr(retries, "SPENT_MAX", 4)
@@ -117,7 +118,7 @@ async def test_ids_older_than_the_table_are_unknown(
         await engine.commit(batch(put("a"), commit_id=b"%016d" % n))
         await asyncio.sleep(0.03 if n % 3 == 0 else 0)
     await engine.stop()
-    again = LocalEngine(tmp_path / "data")
+    again = RaftEngine(tmp_path / "data", randbelow)
     await again.start()
     for n in range(3, 7):
         with pytest.raises(UnknownOutcomeError):
@@ -129,7 +130,7 @@ async def test_ids_older_than_the_table_are_unknown(
     await again.stop()
 
 
-async def test_a_large_batch_is_recalled_whole(engine: LocalEngine) -> None:
+async def test_a_large_batch_is_recalled_whole(engine: RaftEngine) -> None:
     writes = [put(f"{n:05}") for n in range(600)]
     commit = batch(*writes, commit_id=b"0123456789abcdef")
     assert engine.recall(commit.id, 600) is None
@@ -139,14 +140,14 @@ async def test_a_large_batch_is_recalled_whole(engine: LocalEngine) -> None:
         engine.recall(commit.id, 601)
 
 
-async def test_an_id_used_for_other_writes_is_told(engine: LocalEngine) -> None:
+async def test_an_id_used_for_other_writes_is_told(engine: RaftEngine) -> None:
     await engine.commit(batch(put("a"), commit_id=b"0123456789abcdef"))
     with pytest.raises(UnknownOutcomeError):
         await engine.commit(batch(put("a"), put("b"), commit_id=b"0123456789abcdef"))
 
 
 async def test_compaction_leaves_state_and_drops_history(
-    engine: LocalEngine, tmp_path: Path
+    engine: RaftEngine, tmp_path: Path
 ) -> None:
     writes = [(put("a", b"%d" % n), put(f"b{n}"), drop(f"b{n}")) for n in range(200)]
     await engine.commit(batch(*chain.from_iterable(writes)))
@@ -157,11 +158,11 @@ async def test_compaction_leaves_state_and_drops_history(
     await engine.stop()
     found = content(tmp_path / "data")
     assert len(found["changes"]) <= 6
-    assert not found["log"]
+    assert len(found["log"]) == 1
     assert (await reopened(tmp_path / "data"))[0] == rows
 
 
-async def test_files_are_private(engine: LocalEngine, tmp_path: Path) -> None:
+async def test_files_are_private(engine: RaftEngine, tmp_path: Path) -> None:
     await engine.commit(batch(put("a")))
     data = tmp_path / "data"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
@@ -170,18 +171,18 @@ async def test_files_are_private(engine: LocalEngine, tmp_path: Path) -> None:
     assert "store.db-wal" in modes
 
 
-async def test_a_second_process_is_refused(engine: LocalEngine, tmp_path: Path) -> None:
+async def test_a_second_process_is_refused(engine: RaftEngine, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=f"in use by process {os.getpid()}"):
-        await LocalEngine(tmp_path / "data").start()
+        await RaftEngine(tmp_path / "data", randbelow).start()
     await engine.commit(batch(put("a")))
 
 
 async def test_an_empty_directory_needs_a_cluster_id(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no cluster id"):
-        await LocalEngine(tmp_path / "new").start()
+        await RaftEngine(tmp_path / "new", randbelow).start()
 
 
-async def test_a_large_batch_lets_others_run(engine: LocalEngine) -> None:
+async def test_a_large_batch_lets_others_run(engine: RaftEngine) -> None:
     """Measured in CPU time of the loop's thread without garbage collection, so that neither a
     busy machine nor the other tests' objects count."""
     turns: list[float] = []
@@ -208,7 +209,7 @@ async def test_a_large_batch_lets_others_run(engine: LocalEngine) -> None:
 async def stopped(tmp_path: Path) -> Path:
     """A directory with three objects, one entry of them in the log only."""
     path = tmp_path / "store"
-    engine = LocalEngine(path, cluster_id="test")
+    engine = RaftEngine(path, randbelow, cluster_id="test")
     await engine.start()
     await engine.commit(batch(put("a", b"A" * 3000), put("b", b"B" * 3000)))
     await asyncio.sleep(0.1)
@@ -237,14 +238,20 @@ def merge_wal(path: Path) -> None:
 
 
 def entry_row(index: int, crc: int, term: int, data: bytes) -> tuple[object, ...]:
-    return (index, term, records.chain(crc, index, term, data), data)
+    return (index, term, 0, records.chain(crc, index, term, data), data)
 
 
 @pytest.mark.parametrize(
     ("statement", "sentence"),
     [
-        ("UPDATE log SET data = CAST(data || x'00' AS BLOB)", "log entry 2 .* fails its checksum"),
-        ("UPDATE log SET position = position + 1", "log entry 3 does not follow entry 1"),
+        ("UPDATE log SET data = CAST(data || x'00' AS BLOB)", "log entry 4 .* fails its checksum"),
+        ("UPDATE log SET kind = 1 WHERE position = 4", "log entry 4 .* fails its checksum"),
+        ("UPDATE log SET kind = 9 WHERE position = 4", "9 is not a valid EntryType"),
+        ("UPDATE log SET term = 9 WHERE position = 3", "log entry 3 is not the one its image"),
+        ("UPDATE log SET position = 5 WHERE position = 4", "log entry 5 does not follow entry 3"),
+        ("DELETE FROM log", "log does not reach its image"),
+        ("UPDATE hard_state SET vote = vote + 1", "corrupt .its vote"),
+        ("DELETE FROM hard_state", "corrupt .its vote"),
         ("UPDATE changes SET value = x'41' WHERE revision = 1", "2 objects do not add up"),
         ("UPDATE changes SET name = 'z' WHERE revision = 1", "do not add up"),
         ("DELETE FROM changes WHERE revision = 1", "do not add up"),
@@ -257,7 +264,7 @@ async def test_a_corrupt_store_is_refused(tmp_path: Path, statement: str, senten
     change(path, statement)
     before = content(path)
     with pytest.raises(FatalStoreError, match=sentence) as raised:
-        await LocalEngine(path).start()
+        await RaftEngine(path, randbelow).start()
     assert str(path / directory.FILE) in str(raised.value)
     assert "\n" not in str(raised.value)
     assert content(path) == before
@@ -268,11 +275,11 @@ async def test_a_log_entry_of_another_version_is_refused(tmp_path: Path) -> None
     meta = content(path)["meta"][0]
     assert isinstance(meta, tuple)
     data = b"\x63" + records.encode([Compact(1)])[1:]
-    change(path, "DELETE FROM log")
-    row = entry_row(meta[3] + 1, meta[4], 1, data)
-    change(path, "INSERT INTO log VALUES (?, ?, ?, ?)", *row)
-    with pytest.raises(FatalStoreError, match="log entry 2 is of version 99"):
-        await LocalEngine(path).start()
+    change(path, "DELETE FROM log WHERE position = 4")
+    row = entry_row(meta[5] + 1, meta[6], meta[4], data)
+    change(path, "INSERT INTO log VALUES (?, ?, ?, ?, ?)", *row)
+    with pytest.raises(FatalStoreError, match="log entry 4 is of version 99"):
+        await RaftEngine(path, randbelow).start()
 
 
 async def test_flipped_bytes_in_the_file_are_found(tmp_path: Path) -> None:
@@ -285,7 +292,7 @@ async def test_flipped_bytes_in_the_file_are_found(tmp_path: Path) -> None:
         broken = data.replace(run, run[:-1] + b"x")
         file.write_bytes(broken)
         with pytest.raises(FatalStoreError, match="corrupt"):
-            await LocalEngine(path).start()
+            await RaftEngine(path, randbelow).start()
         assert file.read_bytes() == broken
 
 
@@ -321,7 +328,7 @@ async def test_a_foreign_file_is_refused(tmp_path: Path, make: object, sentence:
     make(file)
     before = file.read_bytes() if file.is_file() else b""
     with pytest.raises(FatalStoreError, match=sentence):
-        await LocalEngine(tmp_path, cluster_id="test").start()
+        await RaftEngine(tmp_path, randbelow, cluster_id="test").start()
     assert (file.read_bytes() if file.is_file() else b"") == before
 
 
@@ -329,7 +336,7 @@ async def test_the_store_of_another_cluster_is_refused(tmp_path: Path) -> None:
     path = await stopped(tmp_path)
     before = content(path)
     with pytest.raises(FatalStoreError, match="belongs to cluster test, not other"):
-        await LocalEngine(path, cluster_id="other").start()
+        await RaftEngine(path, randbelow, cluster_id="other").start()
     assert content(path) == before
 
 
@@ -339,20 +346,20 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     change(path, f"PRAGMA user_version = {newer}")
     merge_wal(path)
     with pytest.raises(FatalStoreError, match=f"is of version {newer}"):
-        await LocalEngine(path).start()
+        await RaftEngine(path, randbelow).start()
 
 
 async def test_a_lost_main_file_is_told(tmp_path: Path) -> None:
     path = await stopped(tmp_path)
     (path / directory.FILE).unlink()
     with pytest.raises(FatalStoreError, match=r"has store.db-wal but no store.db"):
-        await LocalEngine(path, cluster_id="test").start()
+        await RaftEngine(path, randbelow, cluster_id="test").start()
 
 
 # A failure that leaves the disk unknown.
 
 
-async def test_a_listener_that_raises_ends_the_engine(engine: LocalEngine) -> None:
+async def test_a_listener_that_raises_ends_the_engine(engine: RaftEngine) -> None:
     def broken(_changes: object) -> None:
         raise RuntimeError("broken listener")
 
@@ -365,7 +372,7 @@ async def test_a_listener_that_raises_ends_the_engine(engine: LocalEngine) -> No
         await engine.commit(batch(put("b")))
 
 
-async def test_a_damaged_image_ends_the_engine(engine: LocalEngine, tmp_path: Path) -> None:
+async def test_a_damaged_image_ends_the_engine(engine: RaftEngine, tmp_path: Path) -> None:
     await engine.commit(batch(put("a")))
     change(tmp_path / "data", "DROP TABLE log")
     with pytest.raises(UnknownOutcomeError):
@@ -377,7 +384,7 @@ async def test_a_damaged_image_ends_the_engine(engine: LocalEngine, tmp_path: Pa
 
 @pytest.mark.parametrize("turns", [0, 1, 3, 7, 20, 60])
 async def test_a_stop_under_writes_loses_nothing_answered(tmp_path: Path, turns: int) -> None:
-    engine = LocalEngine(tmp_path, cluster_id="test")
+    engine = RaftEngine(tmp_path, randbelow, cluster_id="test")
     await engine.start()
     commits = []
     for n in range(40):
@@ -397,7 +404,7 @@ async def test_a_stop_under_writes_loses_nothing_answered(tmp_path: Path, turns:
 
 async def test_a_listener_that_raises_at_the_start_leaves_nothing_open(tmp_path: Path) -> None:
     path = await stopped(tmp_path)
-    engine = LocalEngine(path)
+    engine = RaftEngine(path, randbelow)
     engine.listen(lambda _changes: 1 / 0)  # type: ignore[arg-type]
     with pytest.raises(ZeroDivisionError):
         await engine.start()

@@ -1,0 +1,388 @@
+"""The engine on an existing etcd; the package says how it works.
+
+It joins the parts: a connection, the replica that follows etcd, the writer and the leadership that
+runs it, upkeep. What cannot be gone on with (somebody else wrote our keys, memory differs) ends
+the engine: `until_failed` tells the owner, who must end the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from holdfast.api.etcd.v1 import etcd_pb2 as etcd
+from holdfast.control.store.commands import Change, Commit, Compact, Key, Refusal, Result, Row, flaw
+from holdfast.control.store.engine import (
+    EngineStatus,
+    ExpiredError,
+    FatalStoreError,
+    Listener,
+    NotLeaderError,
+    Reset,
+    StoreError,
+)
+from holdfast.control.store.etcd import reading
+from holdfast.control.store.etcd.connection import CompactedError, Connection
+from holdfast.control.store.etcd.folding import ForeignError
+from holdfast.control.store.etcd.histories import Histories
+from holdfast.control.store.etcd.leadership import Leadership
+from holdfast.control.store.etcd.planning.batches import PART_WRITES_MAX, created_at, put, split
+from holdfast.control.store.etcd.replica import Replica
+from holdfast.control.store.etcd.stored import values
+from holdfast.control.store.etcd.stored.layout import Layout
+from holdfast.control.store.etcd.target import Target
+from holdfast.control.store.etcd.upkeep import Upkeep
+from holdfast.control.store.etcd.watching import FloorError
+from holdfast.control.store.etcd.writer import Writer
+from holdfast.control.store.groups import join
+from holdfast.control.store.state import refused
+
+log = structlog.get_logger()
+
+START_S = 30.0
+"""A start waits so long for somebody to lead."""
+STOP_S = 2.0
+"""Commits under way may be answered for so long at a stop."""
+BARRIER_S = 5.0
+
+
+class Standing(NamedTuple):
+    """How this control node stands. leads: it takes commits, in this term; term 0: nobody leads
+    that it knows of."""
+
+    term: int
+    leads: bool
+
+
+Watch = Callable[[Standing], None]
+"""Called when this control node begins to lead and when it does not any more. Must not await or
+raise."""
+
+
+class EtcdEngine:
+    """An Engine on an etcd. `start` before anything else, `stop` at the end."""
+
+    def __init__(
+        self, target: Target, *, new_cluster_id: str, cluster_id: str = "",
+        name: str = "control-1", endpoints: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """new_cluster_id: what the cluster is called if etcd holds none yet, "" = it must.
+        cluster_id: one that is there must have it, unless it is "". name, endpoints: who this
+        control node is and where its clients reach it; the others tell them while it leads."""
+        self._target = target
+        self._ids = (new_cluster_id, cluster_id)
+        self._me = values.Leader(name, tuple(endpoints))
+        self._layout = Layout(target.prefix)
+        self._listeners: list[Listener] = []
+        self._resets: list[Reset] = []
+        self._watches: list[Watch] = []
+        self._connection: Connection | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._failure: FatalStoreError | None = None
+        self._failed = asyncio.Event()  # set once, with _failure; until_failed waits
+
+    async def start(self) -> None:
+        """See Engine.start. When this returns, this control node leads or another one does.
+        Raises StoreError when etcd does not answer, or holds something else."""
+        connection = self._connection = Connection(self._target)
+        try:
+            self._replica = await self._load(connection)
+            self._histories = Histories(connection, self._layout, self._replica)
+            self._writer = Writer(connection, self._layout, self._replica)
+            self._leadership = Leadership(
+                connection, self._layout, self._replica, self._writer, self._me
+            )
+            self._upkeep = Upkeep(
+                connection, self._replica, self.compact, lambda: bool(self._writer.term)
+            )
+            await self._tell_loaded()
+            await self._begin()
+        except BaseException:
+            await self._close()
+            raise
+        log.info("store opened", target=str(self._target), revision=self.revision)
+
+    async def _load(self, connection: Connection) -> Replica:
+        replica = Replica(connection, self._layout)
+        await replica.load()
+        new, wanted = self._ids
+        if not (replica.cluster.cluster_id or new or wanted):
+            raise StoreError(f"{self._target} holds no cluster below /{self._target.prefix}")
+        if not replica.cluster.cluster_id:
+            await self._found(connection, wanted or new)
+            replica = Replica(connection, self._layout)
+            await replica.load()
+        found = replica.cluster.cluster_id
+        if wanted and found != wanted:
+            raise FatalStoreError(
+                f"{self._target} holds cluster {found} below /{self._target.prefix}, not {wanted}: "
+                "choose another prefix"
+            )
+        if replica.cluster.moving:
+            raise FatalStoreError(
+                f"{self._target} holds a cluster below /{self._target.prefix} whose move did not "
+                "end: delete those keys and move it again"
+            )
+        return replica
+
+    async def _found(self, connection: Connection, cluster_id: str) -> None:
+        """Make an empty store, unless another control node just did."""
+        layout = self._layout
+        cluster, head = values.Cluster(cluster_id), values.Head(0, 0, 0, 0, ())
+        request = etcd.TxnRequest(
+            compare=[created_at(layout.cluster, 0), created_at(layout.head, 0)],
+            success=[
+                put(layout.cluster, values.encode_cluster(cluster)),
+                put(layout.head, values.encode_head(head)),
+            ],
+        )
+        await connection.call(lambda member: member.kv.Txn, request)
+
+    async def _tell_loaded(self) -> None:
+        """Tell the listeners every object as a change, oldest first."""
+        loaded = sorted(self._replica.image.all_rows(), key=lambda row: row.revision)
+        for start in range(0, len(loaded), PART_WRITES_MAX):
+            rows = loaded[start : start + PART_WRITES_MAX]
+            self._tell(
+                [Change(r.revision, r.key, r.value, None, r.created, 0, r.revision) for r in rows]
+            )
+            await asyncio.sleep(0)
+
+    async def _begin(self) -> None:
+        """Follow, lead if nobody does, and wait until somebody leads."""
+        self._replica.tell = self._made
+        self._replica.resets = [*self._resets, self._histories.reset]
+        jobs = (self._replica.follow, self._lead, self._upkeep.run)
+        self._tasks = [asyncio.create_task(self._guard(job)) for job in jobs]
+        try:
+            async with asyncio.timeout(START_S):
+                while not (self._writer.term or self._other_leads()):
+                    await self._turned()
+        except TimeoutError:
+            raise StoreError(f"{self._target}: no control node comes to lead") from None
+
+    def _other_leads(self) -> bool:
+        leader = self._replica.leader
+        return leader is not None and leader.name != self._me.name
+
+    async def _turned(self) -> None:
+        """Wait until who leads may have changed. Raises FatalStoreError."""
+        if self._failure:
+            raise self._failure
+        turned = asyncio.get_running_loop().create_future()
+
+        def turn(_: object) -> None:
+            if not turned.done():
+                turned.set_result(None)
+
+        self._watches.append(turn)
+        moved = asyncio.create_task(self._replica.leader_moved())
+        moved.add_done_callback(turn)
+        failed = asyncio.create_task(self._failed.wait())
+        failed.add_done_callback(turn)
+        try:
+            await turned
+        finally:
+            self._watches.remove(turn)
+            for task in (moved, failed):
+                task.cancel()
+            await asyncio.gather(moved, failed, return_exceptions=True)
+
+    async def _lead(self) -> None:
+        await self._leadership.run(self._moved)
+
+    def _moved(self, term: int) -> None:
+        standing = Standing(term or self._replica.term, bool(term))
+        for watch in tuple(self._watches):
+            watch(standing)
+
+    def _made(self, changes: Sequence[Change]) -> None:
+        """See Replica.tell."""
+        self._histories.tail.add(changes)
+        self._tell(changes)
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        for listener in self._listeners:
+            listener(changes)
+
+    async def _guard(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Run one task of the engine; an error in it ends the engine."""
+        try:
+            await job()
+        except FatalStoreError as error:
+            self._fail(error)
+        except Exception as error:
+            log.exception("store task failed")
+            self._fail(FatalStoreError(f"the store failed ({error!r}): start it again"))
+
+    def _fail(self, error: FatalStoreError) -> None:
+        if self._failure:
+            return
+        log.error("store failed", error=str(error))
+        self._failure = error
+        self._failed.set()
+        self._writer.refuse(error)
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+
+    async def stop(self) -> None:
+        """See Engine.stop. May be called twice, or without start."""
+        if self._connection is None or self._stopping:
+            return
+        self._stopping = True
+        if not self._failure:
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await self._writer.finish()
+            except TimeoutError:
+                log.warning("the store stops with commits under way")
+            self._writer.refuse(StoreError("the store is stopping"))
+        await self._close()
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        connection, self._connection = self._connection, None
+        if connection:
+            if self._tasks:
+                await self._leadership.resign()
+            await connection.close()
+
+    async def until_failed(self) -> None:
+        """Wait until the engine has failed for good, then raise that FatalStoreError. The owner
+        must end the process and start anew."""
+        await self._failed.wait()
+        assert self._failure
+        raise self._failure
+
+    def listen(self, listener: Listener) -> None:
+        """See Engine.listen."""
+        self._listeners.append(listener)
+
+    def on_reset(self, reset: Reset) -> None:
+        """Have a callback told when all objects are read anew, because etcd compacted what this
+        control node had not seen yet."""
+        self._resets.append(reset)
+
+    def watch(self, watch: Watch) -> None:
+        """Have a callback told of every change of leadership."""
+        self._watches.append(watch)
+
+    async def commit(self, commit: Commit) -> Result:
+        """See Engine.commit. Large batches are split (`batches.split`)."""
+        writer = self._leading()
+        if flaw(commit):
+            return Result(tuple(refused(commit, Refusal.LIMIT)), self.revision)
+        return join(await writer.add_all(split(commit)))
+
+    async def compact(self, floor: int) -> None:
+        """See Engine.compact."""
+        await self._leading().add(Compact(floor), 0, 64)
+        self._upkeep.due()
+
+    def _leading(self) -> Writer:
+        """The writer, while this control node leads. Raises StoreError."""
+        if self._failure:
+            raise self._failure
+        if self._connection is None or self._stopping:
+            raise StoreError("the store is not open")
+        if not self._writer.term:
+            leader = self._replica.leader
+            if leader is None or leader == self._me:
+                raise NotLeaderError(
+                    f"no control node leads at this moment, or {self._target} does not answer: "
+                    "try again"
+                )
+            raise NotLeaderError(f"control node {leader.name} leads", leader.endpoints)
+        return self._writer
+
+    async def barrier(self) -> int:
+        """See Engine.barrier: etcd's newest transaction, read linearizably, and memory level with
+        it. Raises StoreError when etcd does not answer."""
+        connection = self._open()
+        try:
+            async with asyncio.timeout(BARRIER_S):
+                newest = await reading.newest(connection, self._layout, BARRIER_S)
+                await self._replica.until(newest)
+        except TimeoutError:
+            raise StoreError(
+                f"{self._target} does not confirm the read: try again, or read stale"
+            ) from None
+        return self.revision
+
+    def rows(self, resource: str) -> list[Row]:
+        """See Engine.rows."""
+        return self._replica.image.rows(resource)
+
+    def row(self, key: Key) -> Row | None:
+        """See Engine.row."""
+        return self._replica.image.row(key)
+
+    async def page(
+        self, resource: str, namespace: str, revision: int, after: Key | None, limit: int
+    ) -> list[Row]:
+        """See Engine.page."""
+        connection, replica = self._open(), self._replica
+        self._check_floor(revision)
+        if revision > self.revision:
+            raise StoreError(f"revision {revision} is not reached yet")
+        if revision < replica.revisions.of(replica.created):
+            return []
+        try:
+            return await reading.page(
+                connection, self._layout, replica.revisions, (resource, namespace), revision,
+                after, limit,
+            )  # fmt: skip
+        except (CompactedError, FloorError) as error:
+            raise self._expired(revision) from error
+        except ForeignError as error:
+            raise StoreError(f"{self._target}: {error}") from error
+
+    async def history(self, after: int, limit: int) -> list[Change]:
+        """See Engine.history."""
+        self._open()
+        self._check_floor(after)
+        try:
+            return await self._histories.read(after, limit)
+        except FloorError as error:
+            raise self._expired(after) from error
+        except ForeignError as error:
+            raise StoreError(f"{self._target}: {error}") from error
+
+    def _check_floor(self, revision: int) -> None:
+        floor = self._replica.image.floor
+        if revision < floor:
+            raise ExpiredError(f"revision {revision} is too old: history is kept from {floor}")
+
+    def _expired(self, revision: int) -> ExpiredError:
+        """etcd was compacted by another program."""
+        return ExpiredError(f"revision {revision} is too old: etcd was compacted behind it")
+
+    @property
+    def revision(self) -> int:
+        """See Engine.revision."""
+        return self._replica.image.revision
+
+    def status(self) -> EngineStatus:
+        """See Engine.status. database_bytes: of all that etcd holds."""
+        replica = self._replica
+        return EngineStatus(
+            replica.cluster.cluster_id,
+            self.revision,
+            replica.image.floor,
+            self._writer.term or replica.term,
+            bool(self._writer.term),
+            len(replica.image),
+            self._upkeep.database_bytes,
+        )
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise StoreError("the store is not open")
+        return self._connection
