@@ -68,6 +68,7 @@ class CauseReason(StrEnum):
     TOO_LONG = "FieldValueTooLong"
     TYPE_INVALID = "FieldValueTypeInvalid"
     NOT_BUILT = "FieldNotBuilt"
+    ELSEWHERE = "ServedElsewhere"  # no field is wrong: message is an address of who serves this
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,18 @@ def conflict(resource: str, name: str, why: str) -> ApiError:
     """A precondition did not hold. why: the rest of the sentence."""
     message = f'operation cannot be fulfilled on {resource} "{name}": {why}'
     return ApiError(Reason.CONFLICT, message, resource, name)
+
+
+def not_leader(message: str, addresses: Iterable[str] = ()) -> ApiError:
+    """Another control node takes this. addresses: its mutual-TLS listeners; none = nobody leads
+    at this moment."""
+    causes = tuple(Cause(CauseReason.ELSEWHERE, "", address) for address in addresses)
+    return ApiError(Reason.NOT_LEADER, message, causes=causes)
+
+
+def leader_addresses(error: ApiError) -> tuple[str, ...]:
+    """The addresses in an error that `not_leader` made; () for every other one."""
+    return tuple(c.message for c in error.causes if c.reason is CauseReason.ELSEWHERE)
 
 
 def to_status(error: ApiError) -> meta_pb2.Status:

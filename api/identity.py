@@ -10,6 +10,8 @@ from dataclasses import dataclass
 ADMINS = "system:masters"
 NODES = "system:nodes"
 NODE_PREFIX = "system:node:"
+MEMBERS = "system:control-nodes"
+MEMBER_PREFIX = "system:control-node:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class Identity:
         if NODES in self.groups and self.name.startswith(NODE_PREFIX):
             return self.name.removeprefix(NODE_PREFIX)
         return ""
+
+
+def of_member(member: int) -> Identity:
+    """The identity with which a control node calls its peers: its id in the group."""
+    return Identity(f"{MEMBER_PREFIX}{member:x}", (MEMBERS,))
 
 
 def of_node(node: str) -> Identity:

@@ -44,7 +44,7 @@ from holdfast.control.scheduler.loop import SchedulerLoop
 from holdfast.control.sessions.sessions import Sessions
 from holdfast.control.sessions.streams import Streams
 from holdfast.control.store import directory
-from holdfast.control.store.local_engine import LocalEngine
+from holdfast.control.store.raft_engine import RaftEngine
 
 SWITCH_INTERVAL_S = 0.0005
 """A database commit beside CPU-bound Python takes 21 ms at the default, 1 ms so."""
@@ -84,7 +84,9 @@ class ControlNode:
         # Seeded by the request's id, so that a repeated request draws the same names.
         self._ids = Ids(random.Random(), Derived)  # noqa: S311
         new = not directory.examine(config.data_dir)
-        self.engine = LocalEngine(config.data_dir, cluster_id=self._ids.uid() if new else "")
+        self.engine = RaftEngine(
+            config.data_dir, secrets.randbelow, cluster_id=self._ids.uid() if new else ""
+        )
         self.cache = Cache(self.engine)
         self._lag = LoopLag()
         # The first part that ended by itself sets it; `until_broken` waits.

@@ -1,11 +1,21 @@
-"""Connections to the control nodes: credentials, and which address is in use."""
+"""Connections to the control nodes: credentials, the addresses, and which one is in use.
+
+All that calls over one `Channels` turn together: to the next address when one does not answer, to
+the leader when a follower names it. Addresses learned from the cluster come before those that were
+given; a given one is never forgotten, it may be a name that outlives machines.
+"""
 
 from __future__ import annotations
 
-from holdfast.api.client.endpoint import Endpoint
+from collections.abc import Sequence
+
+from holdfast.api.client.endpoint import Endpoint, token_listener
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.transport import security
 from holdfast.api.transport.channel import Channel
+
+ADDRESSES_MAX = 32
+"""Of control nodes that are kept in mind: seven with some listeners each."""
 
 
 class Channels:
@@ -16,18 +26,27 @@ class Channels:
         if not endpoint.addresses:
             raise ApiError(Reason.BAD_REQUEST, "no address of a control node is given")
         self._endpoint = endpoint
-        self._current = 0
+        self._addresses = endpoint.addresses
+        self._address = endpoint.addresses[0]
+        self._silent: dict[str, None] = {}  # did not answer when last asked
         self._opened: dict[str, Channel] = {}
+        self.learned_at = float("-inf")
+        """Loop time when the cluster was last asked for its addresses; set by who asks."""
 
     @property
     def address(self) -> str:
         """The address in use."""
-        return self._endpoint.addresses[self._current]
+        return self._address
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address known."""
+        return self._addresses
 
     @property
     def count(self) -> int:
         """How many addresses there are."""
-        return len(self._endpoint.addresses)
+        return len(self._addresses)
 
     def channel(self) -> Channel:
         """The channel to the address in use."""
@@ -38,8 +57,37 @@ class Channels:
 
     def turn_from(self, address: str) -> None:
         """This address did not answer: use the next one, unless somebody turned already."""
-        if address == self.address:
-            self._current = (self._current + 1) % self.count
+        self._silent[address] = None
+        if address == self._address:
+            there = self._addresses
+            place = there.index(address) + 1 if address in there else 0
+            self._address = there[place % len(there)]
+
+    def answered(self, address: str) -> None:
+        """This address answers."""
+        self._silent.pop(address, None)
+
+    def turn_to(self, told: Sequence[str]) -> bool:
+        """Use the leader, whose mutual-TLS listeners these are. False: it is in use already."""
+        leader = self._mine(told)
+        if not leader or self._address in leader:
+            return False
+        heard = [address for address in leader if address not in self._silent]
+        self._address = (heard or leader)[0]
+        if self._address not in self._addresses:
+            self._addresses = (self._address, *self._addresses)[:ADDRESSES_MAX]
+        return True
+
+    def learn(self, told: Sequence[str]) -> None:
+        """These are the mutual-TLS listeners of all control nodes, as of now."""
+        found = dict.fromkeys((*self._mine(told), *self._endpoint.addresses))
+        self._addresses = tuple(found)[:ADDRESSES_MAX]
+
+    def _mine(self, told: Sequence[str]) -> list[str]:
+        """The listeners for credentials like ours beside those told."""
+        if self._endpoint.on_token_listener:
+            return [token_listener(address) for address in told]
+        return list(told)
 
     async def close(self) -> None:
         """Close every channel; calls under way are cancelled."""

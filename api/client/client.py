@@ -2,13 +2,17 @@
 and the benches use.
 
 Objects go in and come out as messages; every refusal is an ApiError. Each write carries a fresh
-request id, so that one tried again at another control node happens once.
+request id, so that one tried again at another control node happens once. Calls follow the leader
+(`pursuit`); a watch is served by whichever control node is in use.
 """
 
 from __future__ import annotations
 
+import asyncio
 import builtins
+import contextlib
 import os
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -21,10 +25,15 @@ from holdfast.api.client import decoding
 from holdfast.api.client.channels import Channels, explain
 from holdfast.api.client.endpoint import Endpoint
 from holdfast.api.client.events import Event, Listed, Outcome, Write
-from holdfast.api.errors import ApiError, Reason
+from holdfast.api.client.pursuit import Pursuit
+from holdfast.api.errors import ApiError, Reason, leader_addresses
 from holdfast.api.rpc.v1 import cluster_pb2, resources_pb2
 
 CALL_TIMEOUT_S = 30.0
+ATTEMPT_S = 5.0
+"""Where there are other control nodes, one that does not answer a call for so long is left."""
+LEARN_EVERY_S = 60.0
+LEARN_S = 1.0
 BATCH_WRITES_MAX = 1000
 PAGE_OBJECTS = 500
 
@@ -306,9 +315,11 @@ class Client:
         call = self._method("Watch", stream=True)(request, metadata=self.metadata())
         try:
             async for reply in call:
+                self._channels.answered(address)
+                await self._learn()
                 yield [decoding.event(kind, item) for item in reply.events]
         except grpc.aio.AioRpcError as error:
-            raise self._refusal(error, address) from None
+            raise self.refusal(error, address) from None
         finally:
             call.cancel()
 
@@ -359,28 +370,82 @@ class Client:
         )
 
     async def _call(self, name: str, request: Message) -> Any:
-        for attempt in range(self._channels.count):
-            address = self._channels.address
+        path = name if name.startswith("/") else _SERVICE + name
+        return await self.unary(path, request, decoding.REPLIES[path.rpartition("/")[2]])
+
+    async def unary(
+        self, path: str, request: Message, read: Callable[[bytes], Any], *,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> Any:  # fmt: skip
+        """Call a method of any service, at the leader if it is one's own.
+
+        path: "/package.Service/Method"; read: makes the reply of bytes. Raises ApiError.
+        """
+        clock = asyncio.get_running_loop().time
+        pursuit = Pursuit(clock() + timeout_s)
+        while True:
+            address, several = self._channels.address, self._channels.count > 1
+            left_s = max(0.001, pursuit.until - clock())
+            method = self._channels.channel().unary_unary(path, decoding.serialize, read)
             try:
-                return await self._method(name)(
-                    request, timeout=CALL_TIMEOUT_S, metadata=self.metadata()
+                reply = await method(
+                    request, min(left_s, ATTEMPT_S) if several else left_s, self.metadata()
                 )
             except grpc.aio.AioRpcError as error:
-                refusal = self._refusal(error, address)
-                last = attempt == self._channels.count - 1
-                if last or refusal.reason not in (Reason.UNAVAILABLE, Reason.NOT_LEADER):
-                    raise refusal from None
-        raise AssertionError("no address was tried")
+                await self._go_on(pursuit, error, address)
+            else:
+                self._channels.answered(address)
+                return reply
 
-    def _refusal(self, error: grpc.aio.AioRpcError, address: str) -> ApiError:
-        """The server's error; a broken connection in plain words, and the next address then."""
+    async def _go_on(self, pursuit: Pursuit, error: grpc.aio.AioRpcError, address: str) -> None:
+        """Wait until the next attempt. Raises the refusal when there is none."""
+        before = self._channels.address
+        refusal = self.refusal(error, address)
+        pause_s = pursuit.pause_s(
+            refusal,
+            answered=wire.has_status(error),
+            turned=self._channels.address != before,
+            addresses=self._channels.count,
+            now=asyncio.get_running_loop().time(),
+            chance=random.random(),  # noqa: S311
+        )
+        if pause_s is None:
+            raise refusal from None
+        await asyncio.sleep(pause_s)
+
+    def refusal(self, error: grpc.aio.AioRpcError, address: str) -> ApiError:
+        """What a failed call of any stub means, and turn: to the leader that a control node names,
+        from one that does not answer or cannot serve. address: where it was called."""
         refusal = wire.from_rpc_error(error)
+        answered = wire.has_status(error)
         if refusal.reason is Reason.NOT_LEADER:
+            self._channels.turn_to(leader_addresses(refusal))
+        elif refusal.reason is Reason.UNAVAILABLE:
             self._channels.turn_from(address)
-        elif refusal.reason is Reason.UNAVAILABLE and not wire.has_status(error):
+            return refusal if answered else explain(address, refusal)
+        elif refusal.reason is Reason.TIMEOUT and not answered:
             self._channels.turn_from(address)
-            return explain(address, refusal)
+            message = f"the control node at {address} did not answer in time"
+            return ApiError(Reason.TIMEOUT, message)
         return refusal
+
+    def learn(self, addresses: Sequence[str]) -> None:
+        """Use these control nodes too. addresses: their mutual-TLS listeners."""
+        self._channels.learn(addresses)
+
+    async def _learn(self) -> None:
+        """Ask where all control nodes are, so that this one may go. Not again and again."""
+        now = asyncio.get_running_loop().time()
+        if now < self._channels.learned_at + LEARN_EVERY_S:
+            return
+        self._channels.learned_at = now
+        with contextlib.suppress(ApiError):  # there is time for it a minute later
+            path = "/holdfast.api.rpc.v1.Cluster/Status"
+            read = cluster_pb2.ClusterStatusReply.FromString
+            reply = await self.unary(
+                path, cluster_pb2.ClusterStatusRequest(), read, timeout_s=LEARN_S
+            )
+            self.learn([address for member in reply.members for address in member.endpoints])
 
 
 def _known(table: dict[str, Any], word: str, what: str) -> Any:

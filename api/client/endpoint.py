@@ -19,3 +19,15 @@ class Endpoint:
     certificate_pem: bytes | None = None
     key_pem: bytes | None = None
     token: str | None = None
+
+    @property
+    def on_token_listener(self) -> bool:
+        """Whether these are addresses of the listeners that ask for no client certificate."""
+        return bool(self.ca_pem) and self.certificate_pem is None
+
+
+def token_listener(address: str) -> str:
+    """The token listener beside a mutual-TLS listener: the next port. Control nodes tell only the
+    latter of each other."""
+    host, colon, port = address.rpartition(":")
+    return f"{host}:{int(port) + 1}" if colon and port.isdigit() else address

@@ -174,11 +174,20 @@ def _found(
     builder = builder.add_extension(x509.BasicConstraints(True, 0), critical=True)
     builder = builder.add_extension(_AUTHORITY_USE, critical=True)
     pem = _pem(builder, key)
+    keep_authority(folder.parent, pem, keys.to_pem(key))
+    return Authority(certificates.from_pem(pem), key, clock, rng, lifetimes)
+
+
+def keep_authority(directory: Path, certificate_pem: bytes, key_pem: bytes) -> None:
+    """Write an authority into a data directory, where `open_authority` finds it. Raises OSError.
+
+    The certificate comes last: where it is, the key is too.
+    """
+    folder = directory / "authority"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    credentials.write_private(folder / "ca.key", keys.to_pem(key))
-    credentials.write_private(folder / "ca.pem", pem)
-    return Authority(certificates.from_pem(pem), key, clock, rng, lifetimes)
+    credentials.write_private(folder / "ca.key", key_pem)
+    credentials.write_private(folder / "ca.pem", certificate_pem)
 
 
 _AUTHORITY_USE = x509.KeyUsage(

@@ -42,7 +42,7 @@ class ClusterService:
         self._cache = cache
         self._authenticate = authenticate
         self._members = tuple(members)
-        self._version = _version()
+        self._version = program_version()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service's methods for a server."""
@@ -78,7 +78,8 @@ class ClusterService:
         return reply
 
 
-def _version() -> str:
+def program_version() -> str:
+    """The version of this program, "unknown" when it runs uninstalled."""
     try:
         return version("holdfast")
     except PackageNotFoundError:

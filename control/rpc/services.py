@@ -17,7 +17,7 @@ from holdfast.control.cache import Cache
 from holdfast.control.cache.hub import Hub
 from holdfast.control.eventshare import EventShare
 from holdfast.control.registry import Registry
-from holdfast.control.rpc import access, cluster, resources
+from holdfast.control.rpc import access, backups, cluster, resources
 from holdfast.control.rpc.doors import Authenticate
 from holdfast.control.rpc.pods import PodsService
 from holdfast.control.rpc.sessions import SessionsService
@@ -71,6 +71,7 @@ def handlers(
     return [
         objects.handler(),
         cluster.ClusterService(parts.engine, parts.cache, who, [parts.member]).handler(),
+        backups.BackupService(parts.engine, parts.cache, parts.authority, who, clock).handler(),
         access.AccessService(doors, clock, rng).handler(),
         SessionsService(parts.sessions, parts.streams, who, objects.batch).handler(),
         PodsService(parts.cache, parts.streams, who).handler(),

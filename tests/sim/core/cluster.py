@@ -1,0 +1,181 @@
+"""The group of the core tier: its members, the network between them, and what is counted.
+
+The network is a list of messages in flight; the schedule picks one to deliver. A link may be
+blocked one way. A snapshot's sender hears how its transfer ended, as from a real transport.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from holdfast.control.raft.messages import ConfState, Entry, Message, MessageType
+from holdfast.control.raft.ready import Role
+from holdfast.control.store.commands import Commit
+from holdfast.control.store.state import Applied
+from tests.sim.core.disk import Disk
+from tests.sim.core.ledger import Ledger
+from tests.sim.core.member import Member
+from tests.sim.core.plan import Plan
+from tests.sim.streams import Streams, Trace
+
+BASE_INDEX = 10
+BASE_TERM = 1
+MEMBERS_MAX = 10
+IN_FLIGHT_MAX = 300
+
+
+class Cluster:
+    """All of one run but its clients and its schedule."""
+
+    def __init__(self, plan: Plan, streams: Streams) -> None:
+        self.plan = plan
+        self.streams = streams
+        self.trace = Trace()
+        self.counts: Counter[str] = Counter()
+        conf = ConfState(voters=tuple(range(1, plan.members + 1)))
+        self.ledger = Ledger(BASE_INDEX, conf)
+        self.members: dict[int, Member] = {}
+        self.flying: list[Message] = []
+        self.blocked: set[tuple[int, int]] = set()  # asked, never walked
+        self.term = BASE_TERM
+        self._last_term = BASE_TERM
+        self.transferee = 0  # whom leadership was last to be handed to
+        self.answers: list[bytes] = []  # ids acknowledged since the clients last looked
+        self.panics: list[str] = []
+        self.moments: list[tuple[str, Member]] = []  # delicate ones, that faults may seize
+        for ident in conf.voters:
+            disk = Disk(streams["disk"])
+            disk.begin(BASE_INDEX, BASE_TERM, conf)
+            self._add(ident, disk)
+
+    def count(self, event: str) -> None:
+        """Something that must happen in some run has happened."""
+        self.counts[event] += 1
+
+    def _add(self, ident: int, disk: Disk) -> Member:
+        member = self.members[ident] = Member(self, ident, disk)
+        member.start()
+        return member
+
+    def join(self) -> int:
+        """A new member with an empty disk; its id was never used before."""
+        ident = len(self.members) + 1
+        self._add(ident, Disk(self.streams["disk"]))
+        return ident
+
+    def panicked(self, member: Member, error: Exception) -> None:
+        """A member met an impossible state: its process ended."""
+        self.panics.append(f"member {member.id} panicked: {error}")
+        self.trace.note(self.panics[-1])
+        member.node = None
+
+    @property
+    def room(self) -> bool:
+        """There may be another member."""
+        return len(self.members) < MEMBERS_MAX
+
+    def running(self) -> list[Member]:
+        """Members that have a process and are not paused, by id."""
+        return [member for member in self.members.values() if member.running]
+
+    def leaders(self) -> list[Member]:
+        """Running members that believe they lead."""
+        return [member for member in self.running() if member.role == Role.LEADER]
+
+    def led(self, member: Member) -> None:
+        """A member became leader."""
+        assert member.node
+        term = member.node.status().hard_state.term
+        self.term = max(self.term, term)
+        self.count("leader elected")
+        if term > 1 + max(self._last_term, BASE_TERM):
+            self.count("election split")  # terms went by in which nobody won
+        self._last_term = max(self._last_term, term)
+        if member.id == self.transferee:
+            self.count("leadership handed over")
+        self.transferee = 0
+        if len(member.conf.voters) == 1:
+            self.count("group of one member")
+        self.trace.note(f"{member.id} leads {term}")
+        self.moments.append(("elected", member))
+        self.ledger.led(member.id, term)
+
+    def send(self, member: Member, message: Message) -> None:
+        """Into the network; loss and duplication happen here."""
+        rng, plan = self.streams["network"], self.plan
+        copies = 1
+        if plan.loss and rng.random() < plan.loss:
+            copies = 0
+        elif plan.duplicate and rng.random() < plan.duplicate:
+            copies = 2
+            self.count("message duplicated")
+        if message.type == MessageType.SNAP:
+            self.count("snapshot sent")
+        self.flying += [message] * copies
+        if not copies:
+            self._lost(message)
+        while len(self.flying) > IN_FLIGHT_MAX:
+            self._lost(self.flying.pop(0))
+
+    def _lost(self, message: Message) -> None:
+        self.count("message lost")
+        if message.type == MessageType.SNAP:
+            self.count("snapshot lost")
+            self.members[message.sender].transfer_ended(message.to, False)
+
+    def deliver(self) -> None:
+        """One of the oldest messages arrives, or is lost at a blocked link."""
+        rng = self.streams["network"]
+        message = self.flying.pop(rng.randrange(min(self.plan.window, len(self.flying))))
+        receiver = self.members.get(message.to)
+        if receiver is None or receiver.node is None:
+            self._lost(message)
+            return
+        if (message.sender, message.to) in self.blocked:
+            self._lost(message)
+            return
+        if receiver.paused:
+            self.flying.append(message)
+            return
+        if message.type == MessageType.SNAP:
+            self.members[message.sender].transfer_ended(message.to, True)
+        self.trace.note(f"{message.sender}>{message.to} {message.type} {message.index}")
+        receiver.step(message)
+
+    def answered(
+        self, member: Member, entry: Entry, commit: Commit, asked: tuple[int, int], applied: Applied
+    ) -> None:
+        """A member applied a commit that a client waits for. asked: what was acknowledged when
+        the client first asked, and how often it has asked."""
+        floor, tries = asked
+        self.trace.note(f"{member.id} answers {commit.id.hex()} at {entry.index}")
+        self.count("write answered")
+        if tries > 1:
+            self.count("retry answered")
+            if applied.remembered is None:
+                self.count("retry answered with the first result")
+                floor = 0  # its first try may stand below
+        if applied.result and any(outcome.refusal == "term" for outcome in applied.result.outcomes):
+            self.count("commit of an old term refused")
+        self.ledger.answered(entry.index, floor, applied)
+        self.answers.append(commit.id)
+
+    def changed(self, member: Member, before: ConfState) -> None:
+        """A member applied a change of the configuration."""
+        after = member.conf
+        self.trace.note(f"{member.id} {after}")
+        if after.voters_outgoing:
+            self.count("joint configuration entered")
+            if member.role == Role.LEADER:
+                self.moments.append(("joint", member))
+        elif before.voters_outgoing:
+            self.count("joint configuration left")
+        if member.id in before.voters and member.id not in after.voters and not after.learners:
+            self.count("leader removed" if member.role == Role.LEADER else "follower removed")
+        if set(after.voters) & set(before.learners):
+            self.count("learner promoted")
+
+    def block(self, links: Sequence[tuple[int, int]]) -> None:
+        """Cut these one-way links, and no others."""
+        self.blocked = set(links)

@@ -1,0 +1,71 @@
+"""An event loop on virtual time: asyncio's own base loop, whose clock is given and never waits.
+
+Each process of the simulation has a loop of its own, so a crash is simply a loop that is never
+turned again: no `finally` runs, as with SIGKILL. The order in which callbacks run is the order
+they were made ready; there are no threads, no sockets and no signals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from asyncio import events
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+NEVER = float("inf")
+
+
+class _NoFiles:
+    """A selector that watches nothing and never waits."""
+
+    def select(self, timeout: float | None) -> list[Any]:
+        return []
+
+    def close(self) -> None: ...
+
+
+class SimLoop(asyncio.BaseEventLoop):
+    """A loop that somebody else turns. clock: its time in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._selector = _NoFiles()
+        self._clock = clock
+        self._clock_resolution = 1e-9
+        self.set_exception_handler(self._keep)
+        self.errors: list[str] = []
+
+    def time(self) -> float:
+        """The local time, in seconds."""
+        return self._clock()
+
+    def due(self) -> float:
+        """The local time at which it must be turned; NEVER = nothing is to be done."""
+        if self._ready:
+            return 0.0
+        timers = self._scheduled
+        while timers and timers[0]._cancelled:
+            self._timer_cancelled_count -= 1
+            heapq.heappop(timers)._scheduled = False
+        return timers[0]._when if timers else NEVER
+
+    def turn(self) -> None:
+        """Run what is ready and due, once."""
+        events._set_running_loop(self)
+        try:
+            self._run_once()
+        finally:
+            events._set_running_loop(None)
+
+    def run_in_executor(self, *_: Any) -> NoReturn:
+        """No threads."""
+        raise RuntimeError("the simulation has no threads: this belongs behind a seam")
+
+    def _process_events(self, event_list: list[Any]) -> None: ...
+
+    def _write_to_self(self) -> None: ...
+
+    def _keep(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error nobody awaited: the run looks at it."""
+        self.errors.append(f"{context.get('message')}: {context.get('exception')!r}")

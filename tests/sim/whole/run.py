@@ -1,0 +1,192 @@
+"""One seed of the whole tier: a safety phase with faults, a liveness phase without, then the checks.
+
+Everything runs on the world's clock: members, clients and faults. After the safety phase all that
+is broken works again; within ten election timeouts there must be one leader, every key must take
+a write, and everybody must be level. Then all are stopped in good order, and nothing may be left.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+
+import structlog
+
+from tests.sim.checkers import acknowledged, fence, once, registers, replay, watches
+from tests.sim.report import Report, told
+from tests.sim.streams import Streams
+from tests.sim.violations import Checker
+from tests.sim.whole import controller
+from tests.sim.whole.clients import KEYS, THINGS, Client
+from tests.sim.whole.faults import Faults
+from tests.sim.whole.member import Member
+from tests.sim.whole.network import Network
+from tests.sim.whole.plan import LIVENESS_S, SAFETY_S, draw
+from tests.sim.whole.service import Service
+from tests.sim.whole.stage import Stage
+from tests.sim.whole.watchers import WatchClient
+from tests.sim.whole.world import World
+from holdfast.control.store.commands import ANY, Write
+
+OPERATIONS_MIN, FAULTS_MIN, CHANGES_MIN = 300, 20, 3
+CLIENTS = 4
+STOP_S = 4.0
+WRITERS_END_S = SAFETY_S + LIVENESS_S - 2.0
+
+
+def run(seed: int) -> Report:
+    """Run one seed."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
+    )
+    streams = Streams(seed)
+    world = World(streams)
+    stage = Stage(draw(streams["plan"]), world, Network(world, Counter()))
+    play = Play(stage)
+    play.act()
+    found = told(stage.truth.violations)
+    found += [(str(checker), sentence) for checker, sentence in play.checked()]
+    void = "" if found else _void(stage)
+    counts = dict(stage.counts)
+    return Report(seed, world.trace.digest, found, counts, void, world.trace.lines)
+
+
+def _void(stage: Stage) -> str:
+    """Why a run without a violation proves nothing; "" = it does."""
+    finished = sum(one.known for one in stage.history.operations)
+    changes = len(stage.truth.leaders) - 1
+    if finished < OPERATIONS_MIN:
+        return f"only {finished} operations were finished"
+    if stage.counts["fault"] < FAULTS_MIN:
+        return f"only {stage.counts['fault']} faults struck"
+    if changes < CHANGES_MIN:
+        return f"leadership changed only {changes} times"
+    return ""
+
+
+class Play:
+    """The actors of one run and its acts."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        voters = tuple(range(1, stage.plan.members + 1))
+        self.members = {ident: Member(stage, ident, voters) for ident in voters}
+        self.faults = Faults(stage, self.members)
+        self._host = stage.world.host("clients")
+        service = Service(stage, self.members, self._host)
+        self.clients = [Client(stage, service, voters, -1 - n) for n in range(CLIENTS)]
+        self.sweeper = Client(stage, service, voters, -1 - CLIENTS)
+        self.watchers = [
+            WatchClient(stage, self.members, self._host, -2 - CLIENTS - n, resource)
+            for n, resource in enumerate((THINGS, THINGS, controller.RESOURCE))
+        ]
+        self._swept = 0
+        self._left: dict[int, list[str]] = {}
+        self._reached: dict[int, int] = {}
+
+    def act(self) -> None:
+        """All acts, up to the first broken promise."""
+        world, violations = self.stage.world, self.stage.truth.violations
+        for member in self.members.values():
+            member.start()
+        for actor in (*self.clients, *self.watchers):
+            world.spawn(self._host, actor.run())
+        self.faults.begin()
+        end, second = SAFETY_S + LIVENESS_S, 1.0
+        while second <= end and not violations:
+            world.run(second)
+            if second == SAFETY_S:
+                self.faults.heal()
+                world.spawn(self._host, self._sweep())
+            if second == WRITERS_END_S:
+                for client in self.clients:
+                    client.ending = True
+            second += 1.0
+        if not violations:
+            self._note_reached()
+            self._judge_liveness()
+        if not violations:
+            self._stop()
+
+    async def _sweep(self) -> None:
+        """Write every key once."""
+        for key in KEYS:
+            while not await self.sweeper.write([Write(key, b"", ANY)]):
+                pass
+            self._swept += 1
+
+    def _judge_liveness(self) -> None:
+        """P, at the end of the liveness phase."""
+        for sentence in self._wrong():
+            self.stage.truth.accuse(Checker.LIVENESS, f"{LIVENESS_S} s after the faults {sentence}")
+
+    def _note_reached(self) -> None:
+        self._reached = {
+            ident: member.engine.revision
+            for ident, member in self.members.items()
+            if member.ready and member.engine
+        }
+
+    def _wrong(self) -> Iterator[str]:
+        leaders = [member.id for member in self.members.values() if member.leads]
+        if len(leaders) != 1:
+            yield f"members {leaders} lead"
+        if self._swept < len(KEYS):
+            yield f"only {self._swept} of {len(KEYS)} keys took a write"
+        places = {}
+        for ident, member in self.members.items():
+            if not member.ready or not member.engine or not member.engine._running:
+                yield f"member {ident} does not run"
+                continue
+            store = member.engine._running.store
+            position = store.state.position
+            places[ident] = (store.log.applied, position.revision, position.checksum)
+            if store.log.conf.voters_outgoing:
+                yield f"member {ident} is in a joint configuration"
+        if len({*places.values()}) > 1:
+            yield f"members stand at different (index, revision, checksum): {places}"
+        for watcher in self.watchers:
+            if watcher.reached < self.stage.truth.revision:
+                yield (
+                    f"a watch stands at revision {watcher.reached} of {self.stage.truth.revision}"
+                )
+
+    def _stop(self) -> None:
+        """Everybody ends in good order; nothing may be left running."""
+        for actor in (*self.clients, *self.watchers, self.sweeper):
+            actor.ending = True
+        for ident, member in self.members.items():
+            assert member.host
+            self.stage.world.spawn(member.host, self._shut_down(ident, member))
+        self.stage.world.run(self.stage.world.now + STOP_S)
+        for ident, member in self.members.items():
+            left = self._left.get(ident)
+            if left != []:
+                what = "does not stop" if left is None else f"leaves {', '.join(left)} running"
+                self.stage.truth.accuse(Checker.LIVENESS, f"member {ident} {what}")
+
+    async def _shut_down(self, ident: int, member: Member) -> None:
+        self._left[ident] = await member.shut_down()
+
+    def checked(self) -> Iterator[tuple[Checker, str]]:
+        """What the checkers say of the history."""
+        history, truth = self.stage.history, self.stage.truth
+        applied = [truth.applied[revision] for revision in sorted(truth.applied)]
+        history.changes = [one.change for one in applied]
+        history.terms = {one.change.revision: one.term for one in applied}
+        checks = (
+            (Checker.REPLAY, replay.check(history)),
+            (Checker.LINEARIZABILITY, registers.check(history)),
+            (Checker.ACKNOWLEDGED, acknowledged.check(history, self._reached)),
+            (Checker.ONCE, once.check(history)),
+            (Checker.FENCE, fence.check(history, controller.RESOURCE, controller.COPIES)),
+            (Checker.WATCHES, watches.check(history)),
+        )
+        for checker, sentences in checks:
+            for sentence in sentences:
+                yield checker, sentence
+        self.stage.counts["operation finished"] = sum(one.known for one in history.operations)
+        self.stage.counts["page told"] = sum(len(one.pages) for one in history.watches)
+
+
