@@ -34,22 +34,22 @@ class Hearing:
         self._resources = tuple(resources)
         self._tell = tell
         self._waiting: deque[tuple[str, Update]] = deque()
-        self._open = False
+        self._ends: list[Callable[[], None]] = []  # of the subscriptions; [] = not begun
 
     def begin(self) -> None:
         """Take over what is there and follow from there on. No await in between."""
-        first = not self._open
-        self._open = True
+        assert not self._ends, "heard already"
         for resource in self._resources:
             for entry in self._cache.list(resource):
                 added = Update(EventType.ADDED, None, entry, entry.revision)
                 self._waiting.append((resource, added))
-            if first:
-                self._cache.subscribe(resource, self._listener(resource))
+            self._ends.append(self._cache.subscribe(resource, self._listener(resource)))
 
     def end(self) -> None:
-        """Hear nothing any more."""
-        self._open = False
+        """Hear nothing any more; nothing of it is left at the cache."""
+        for end in self._ends:
+            end()
+        self._ends.clear()
         self._waiting.clear()
 
     async def hear(self) -> None:
@@ -65,8 +65,7 @@ class Hearing:
 
     def _listener(self, resource: str) -> Callable[[list[Update]], None]:
         def changed(updates: list[Update]) -> None:
-            if self._open:
-                self._waiting.extend((resource, update) for update in updates)
-                self.wake.set()
+            self._waiting.extend((resource, update) for update in updates)
+            self.wake.set()
 
         return changed

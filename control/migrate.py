@@ -15,8 +15,8 @@ import uvloop
 
 from holdfast.control.store import directory
 from holdfast.control.store.engine import StoreError
+from holdfast.control.store.etcd.moving import Place, move
 from holdfast.control.store.etcd.target import SCHEME, Target, TargetError, parse
-from holdfast.control.store.moving import Place, move
 
 CONTROL = "control"
 """Where `holdfast up` keeps a control node's data, below its own data directory."""

@@ -1,5 +1,8 @@
 """Join tokens as the control nodes keep them: rows of `~tokens`, the secret as a salted hash.
 
+A token lets in nodes, or control nodes, never both: who becomes a control node gets the key of
+the cluster's authority.
+
 A token is created by an administrator, redeemed by machines that join, listed, revoked; it ends
 by itself when its time or its uses are over. The row is the only state: a use is counted by a
 write that expects the revision it read, so a token for one machine never lets in two.
@@ -30,11 +33,14 @@ UNLIMITED = -1
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _REDEEM_TRIES_MAX = 50
 _INVALID = "the join token is not valid: it was revoked, has expired, or is of another cluster"
+_FOR_CONTROL = "this join token is for control nodes: nodes need one of `holdfast token create`"
+_FOR_NODES = "this join token is for nodes: control nodes need one of `holdfast member add`"
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """What is stored of a token. salt, hash: hexadecimal; uses_left: UNLIMITED or a number."""
+    """What is stored of a token. salt, hash: hexadecimal; uses_left: UNLIMITED or a number;
+    control: it is for control nodes."""
 
     id: str
     salt: str
@@ -42,6 +48,7 @@ class TokenRow:
     expires_at_s: int
     uses_left: int
     description: str
+    control: bool = False
 
     def encode(self) -> bytes:
         return orjson.dumps(asdict(self))
@@ -70,10 +77,13 @@ class JoinTokens:
         self._rng = rng
         self._ca_pem = ca_pem
 
-    async def create(self, lifetime_s: int, description: str, uses: int) -> JoinToken:
+    async def create(
+        self, lifetime_s: int, description: str, uses: int, *, control: bool = False
+    ) -> JoinToken:
         """A new token; the only time its secret is seen.
 
-        lifetime_s 0 = a day; uses 0 = unlimited. Raises ApiError (BadRequest).
+        lifetime_s 0 = a day; uses 0 = unlimited; control: for control nodes. Raises ApiError
+        (BadRequest).
         """
         lifetime_s = lifetime_s or LIFETIME_S_DEFAULT
         _require(0 < lifetime_s <= LIFETIME_S_MAX, "lifetime_s must be 1 second to 365 days")
@@ -93,9 +103,12 @@ class JoinTokens:
             int(self._clock()) + lifetime_s,
             uses or UNLIMITED,
             description,
+            control,
         )
         outcome = await self._write(token.id, row.encode(), ABSENT)
-        return await self.create(lifetime_s, description, uses) if outcome.refusal else token
+        if outcome.refusal:
+            return await self.create(lifetime_s, description, uses, control=control)
+        return token
 
     async def valid(self) -> list[TokenRow]:
         """The tokens that are good now, by id. Those that have ended are removed on the way."""
@@ -112,8 +125,8 @@ class JoinTokens:
         if outcome.refusal:
             raise ApiError(Reason.NOT_FOUND, f'there is no join token "{token_id}"')
 
-    def check(self, token_id: str, secret: str) -> tuple[TokenRow, int]:
-        """The token's row and its revision, if it is good now.
+    def check(self, token_id: str, secret: str, *, control: bool = False) -> tuple[TokenRow, int]:
+        """The token's row and its revision, if it is good now, for what it is used for.
 
         Raises ApiError (Unauthorized) with one sentence for every wrong token: whoever does not
         hold a token learns nothing about those there are.
@@ -122,12 +135,14 @@ class JoinTokens:
         row = TokenRow.decode(stored.value) if stored else _NOBODY
         if not row.matches(secret) or stored is None or not _good(row, self._clock()):
             raise ApiError(Reason.UNAUTHORIZED, _INVALID)
+        if row.control != control:
+            raise ApiError(Reason.UNAUTHORIZED, _FOR_CONTROL if row.control else _FOR_NODES)
         return row, stored.revision
 
-    async def redeem(self, token_id: str, secret: str) -> None:
+    async def redeem(self, token_id: str, secret: str, *, control: bool = False) -> None:
         """Count one use. Raises ApiError as `check` does."""
         for _ in range(_REDEEM_TRIES_MAX):
-            row, revision = self.check(token_id, secret)
+            row, revision = self.check(token_id, secret, control=control)
             if row.uses_left == UNLIMITED:
                 return
             used = replace(row, uses_left=row.uses_left - 1)

@@ -80,7 +80,7 @@ class Cache:
         table = self._tables.get(resource)
         return table.count(namespace) if table else 0
 
-    def resources(self) -> list[str]:
+    def resources(self) -> Sequence[str]:
         """Every resource that has objects or had some since the start, in order; our own rows
         too."""
         return sorted(self._tables)

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from holdfast.api.errors import ApiError, Reason, conflict
+from holdfast.api.errors import ApiError, Reason, conflict, not_leader
 from holdfast.api.identity import Identity
 from holdfast.control.cache import Cache, Entry
 from holdfast.control.registry import answers, batches
@@ -27,7 +27,12 @@ from holdfast.control.registry.metadata import MANAGER_CHARACTERS_MAX
 from holdfast.control.registry.preparation import key_of, prepare
 from holdfast.control.registry.proven import ProvenTemplates
 from holdfast.control.store.commands import ABSENT, Commit, Key, Outcome, Refusal, Write, flaw
-from holdfast.control.store.engine import Engine, StoreError, UnknownOutcomeError
+from holdfast.control.store.engine import (
+    Engine,
+    NotLeaderError,
+    StoreError,
+    UnknownOutcomeError,
+)
 
 SLICE_S = 0.002
 """Longest time that preparing holds the loop: several commits prepare in one turn of it."""
@@ -294,5 +299,7 @@ def _verdicts(drafts: list[Draft], outcomes: Sequence[Outcome]) -> list[Verdict]
 
 
 def _failure(error: StoreError) -> ApiError:
+    if isinstance(error, NotLeaderError):
+        return not_leader(str(error), error.endpoints)
     unknown = isinstance(error, UnknownOutcomeError)
     return ApiError(Reason.UNKNOWN_OUTCOME if unknown else Reason.UNAVAILABLE, str(error))

@@ -3,7 +3,8 @@
 `unary`, `streaming` and `two_way` make the handlers of a service's methods. Requests come in as
 bytes and are read here, so that one that is no message gets an answer like any other bad input.
 An ApiError becomes a status; a failure of the store is Unavailable; anything else is a bug: it is
-logged with its traceback under an id, and the caller is told the id.
+logged with its traceback under an id, and the caller is told the id. What only the leader may do
+has `led_by` before it.
 """
 
 from __future__ import annotations
@@ -17,13 +18,20 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from holdfast.api import wire
-from holdfast.api.errors import ApiError, Reason
+from holdfast.api.errors import ApiError, Reason, not_leader
 from holdfast.api.identity import Identity
 from holdfast.control.access import decide
-from holdfast.control.store.engine import ExpiredError, StoreError, UnknownOutcomeError
+from holdfast.control.store.engine import (
+    ExpiredError,
+    NotLeaderError,
+    StoreError,
+    UnknownOutcomeError,
+)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Authenticate = Callable[[Context], Awaitable[Identity]]
+Require = Callable[[], Awaitable[None]]
+"""Leading.require: passes at the leader only."""
 log = structlog.get_logger()
 
 
@@ -94,6 +102,22 @@ def two_way(
     )
 
 
+def led_by(
+    require: Require, method: Callable[[Any, Identity], Awaitable[Message]]
+) -> Callable[[Any, Identity], Awaitable[Message]]:
+    """The method, refused with NotLeader where another control node leads."""
+
+    async def led(request: Any, identity: Identity) -> Message:
+        await require()
+        return await method(request, identity)
+
+    return led
+
+
+async def anywhere() -> None:
+    """A Require of a control node that is the only one."""
+
+
 def reader(message_type: type[Message]) -> Callable[[bytes], Any]:
     """How a request is read. It raises ApiError BadRequest for bytes that are no such message."""
 
@@ -126,6 +150,8 @@ def refusal(name: str, error: Exception) -> ApiError:
 
 
 def _store_refusal(error: StoreError) -> ApiError:
+    if isinstance(error, NotLeaderError):
+        return not_leader(str(error), error.endpoints)
     if isinstance(error, ExpiredError):
         return ApiError(Reason.EXPIRED, str(error))
     if isinstance(error, UnknownOutcomeError):

@@ -17,7 +17,15 @@ from holdfast.api.errors import ApiError, Reason, not_found
 from holdfast.api.identity import Identity
 from holdfast.api.rpc.v1 import sessions_pb2 as wire
 from holdfast.control.cache import Cache
-from holdfast.control.rpc.doors import Authenticate, Context, allow, streaming, two_way
+from holdfast.control.rpc.doors import (
+    Authenticate,
+    Context,
+    Require,
+    allow,
+    anywhere,
+    streaming,
+    two_way,
+)
 from holdfast.control.sessions import targets
 from holdfast.control.sessions.session import HELLO_TIMEOUT_S
 from holdfast.control.sessions.streams import FRAME_BYTES_MAX, Dialled, Streams
@@ -28,7 +36,12 @@ NAME = "holdfast.api.rpc.v1.Pods"
 class PodsService:
     """holdfast.api.rpc.v1.Pods."""
 
-    def __init__(self, cache: Cache, streams: Streams, authenticate: Authenticate) -> None:
+    def __init__(
+        self, cache: Cache, streams: Streams, authenticate: Authenticate,
+        require: Require = anywhere,
+    ) -> None:  # fmt: skip
+        """require: passes at the leader, with whom the nodes have their sessions."""
+        self._require = require
         self._cache = cache
         self._streams = streams
         self._authenticate = authenticate
@@ -46,6 +59,7 @@ class PodsService:
         self, request: wire.LogsRequest, identity: Identity, _again: Callable[[], Awaitable[Any]]
     ) -> AsyncIterator[bytes]:
         """A container's output, as far as it is kept; with `follow`, and what comes."""
+        await self._require()
         node = self._address(identity, "get", "log", request)
         dialled = await self._streams.open(node, wire.Ticket(logs=request))
         try:
@@ -56,6 +70,7 @@ class PodsService:
 
     async def exec(self, identity: Identity, context: Context) -> None:
         """Run a command in a container; the last frame carries its exit code."""
+        await self._require()
         request = await _request(context)
         node = self._address(identity, "create", "exec", request)
         dialled = await self._streams.open(node, wire.Ticket(exec=request))

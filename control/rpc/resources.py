@@ -18,7 +18,14 @@ from holdfast.control.cache import Cache
 from holdfast.control.cache.hub import Hub
 from holdfast.control.eventshare import EventShare
 from holdfast.control.registry import Registry
-from holdfast.control.rpc.doors import Authenticate, streaming, unary
+from holdfast.control.rpc.doors import (
+    Authenticate,
+    Require,
+    anywhere,
+    led_by,
+    streaming,
+    unary,
+)
 from holdfast.control.rpc.objects.patching import Patcher
 from holdfast.control.rpc.objects.reading import Reader
 from holdfast.control.rpc.objects.watching import Watches
@@ -39,24 +46,30 @@ class ResourcesService:
         registry: Registry,
         authenticate: Authenticate,
         event_share: EventShare,
+        require: Require = anywhere,
     ) -> None:
-        """authenticate: who is calling; raises ApiError Unauthorized."""
+        """authenticate: who is calling; raises ApiError Unauthorized. require: passes where
+        writes are taken."""
         reader = Reader(engine, cache)
         writer = Writer(registry, cache, reader, event_share)
-        self.batch = writer.batch
+        self.batch = led_by(require, writer.batch)
         self._authenticate = authenticate
         self._watches = Watches(hub, reader)
         self._unary: dict[str, tuple[Any, Callable[..., Awaitable[Any]]]] = {
-            "Create": (resources_pb2.CreateRequest, writer.create),
             "Get": (resources_pb2.GetRequest, reader.get),
             "List": (resources_pb2.ListRequest, reader.listing),
+            "Kinds": (resources_pb2.KindsRequest, _kinds),
+        }
+        writes: dict[str, tuple[Any, Callable[..., Awaitable[Any]]]] = {
+            "Create": (resources_pb2.CreateRequest, writer.create),
             "Update": (resources_pb2.UpdateRequest, writer.update),
             "Patch": (resources_pb2.PatchRequest, Patcher(cache, writer).patch),
             "Delete": (resources_pb2.DeleteRequest, writer.delete),
             "DeleteCollection": (resources_pb2.DeleteCollectionRequest, writer.delete_collection),
             "Batch": (resources_pb2.BatchRequest, writer.batch),
-            "Kinds": (resources_pb2.KindsRequest, _kinds),
         }
+        for name, (request, method) in writes.items():
+            self._unary[name] = (request, led_by(require, method))
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service's methods for a server."""

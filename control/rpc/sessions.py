@@ -14,7 +14,7 @@ from holdfast.api.identity import Identity
 from holdfast.api.rpc.v1 import resources_pb2
 from holdfast.api.rpc.v1 import sessions_pb2 as wire
 from holdfast.api.wire import status_bytes
-from holdfast.control.rpc.doors import Authenticate, Context, refusal, two_way
+from holdfast.control.rpc.doors import Authenticate, Context, Require, anywhere, refusal, two_way
 from holdfast.control.sessions.sessions import Sessions
 from holdfast.control.sessions.streams import Streams
 
@@ -28,9 +28,11 @@ class SessionsService:
     """holdfast.api.rpc.v1.Sessions."""
 
     def __init__(
-        self, sessions: Sessions, streams: Streams, authenticate: Authenticate, batch: Batch
-    ) -> None:
-        """batch: performs Resources.Batch."""
+        self, sessions: Sessions, streams: Streams, authenticate: Authenticate, batch: Batch,
+        require: Require = anywhere,
+    ) -> None:  # fmt: skip
+        """batch: performs Resources.Batch. require: passes at the leader, who holds sessions."""
+        self._require = require
         self._sessions = sessions
         self._batch = batch
         self._streams = streams
@@ -56,4 +58,5 @@ class SessionsService:
                 answer.written.refusal = status_bytes(refusal("Sessions/Open", error))
             return answer
 
+        await self._require()
         await self._sessions.serve(identity, context, commit)

@@ -18,6 +18,8 @@ from holdfast.api.errors import ApiError, Reason
 from holdfast.api.rpc.v1 import sessions_pb2 as wire
 
 HELLO_TIMEOUT_S = 10.0
+ECHO_EVERY = 4
+"""Beats between two that are answered: a node that hears nothing looks for another leader."""
 
 Commit = Callable[[wire.Writes], Awaitable[wire.ControlMessage]]
 """Writes what a node sent; the answer for it. Raises ApiError when its session must end."""
@@ -36,16 +38,19 @@ class Stream(Protocol):
 
 
 class Session:
-    """A stream whose Hello was accepted. interval_s: the one last told to the agent."""
+    """A stream whose Hello was accepted. interval_s: the one last told to the agent; endpoints:
+    what it is to be told of the control nodes."""
 
     __slots__ = (
         "_ended",
         "_gate",
         "_stream",
         "_task",
+        "_told",
         "_turn",
         "_writing",
         "boot_id",
+        "endpoints",
         "interval_s",
         "node",
     )
@@ -57,6 +62,8 @@ class Session:
         self._gate = gate
         self.boot_id = boot_id
         self.interval_s = 0.0
+        self.endpoints: tuple[str, ...] = ()
+        self._told: tuple[str, ...] = ()
         self._stream = stream
         self._turn = asyncio.Lock()
         self._task = asyncio.current_task()
@@ -69,10 +76,12 @@ class Session:
         return self._ended is not None
 
     async def welcome(self, interval_s: float) -> None:
-        """Dictate the interval of beats."""
+        """Dictate the interval of beats, and say where the control nodes are."""
         self.interval_s = interval_s
+        self._told = self.endpoints
         interval_ms = round(interval_s * 1000)
-        await self.send(wire.ControlMessage(welcome=wire.Welcome(beat_interval_ms=interval_ms)))
+        welcome = wire.Welcome(beat_interval_ms=interval_ms, endpoints=self.endpoints)
+        await self.send(wire.ControlMessage(welcome=welcome))
 
     async def send(self, message: wire.ControlMessage) -> None:
         """Write one message, after those that wait already."""
@@ -88,8 +97,12 @@ class Session:
         try:
             await self.welcome(self.interval_s)
             while isinstance(message := await self._stream.read(), wire.NodeMessage):
-                if (interval_s := beat()) != self.interval_s:
+                if (interval_s := beat()) != self.interval_s or self._told != self.endpoints:
                     await self.welcome(interval_s)
+                elif message.beat.sequence and message.beat.sequence % ECHO_EVERY == 0:
+                    await self.send(
+                        wire.ControlMessage(echo=wire.Echo(sequence=message.beat.sequence))
+                    )
                 if message.HasField("writes"):
                     self._write(message.writes, commit)
         except asyncio.CancelledError:

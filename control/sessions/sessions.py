@@ -3,6 +3,9 @@
 The service (control/rpc/sessions) hands every stream to `serve`. `run` is the shell around the
 pure `verdicts` and `effects`: one task judges at each deadline, one writes Nodes until all are as
 they should be. They are two because judging must not wait for a slow disk.
+
+Only the leader holds sessions: `run` is for one term. A new leader has heard nobody yet, so every
+node gets the time to find it; when the term ends, the nodes are sent away to look for the next.
 """
 
 from __future__ import annotations
@@ -13,12 +16,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from holdfast.api.errors import ApiError, Reason
+from holdfast.api.errors import ApiError, Reason, not_leader
 from holdfast.api.identity import NODE_PREFIX, Identity, of_controller
 from holdfast.control.registry.intents import Intent, Verb
 from holdfast.control.sessions import effects, verdicts
 from holdfast.control.sessions.session import Commit, Session, Stream, hello
 from holdfast.control.store.engine import StoreError
+from holdfast.control.together import together
 
 if TYPE_CHECKING:
     from holdfast.control.cache import Cache, Entry, Update
@@ -38,11 +42,23 @@ _log = structlog.get_logger()
 _WRITER = of_controller("node-sessions")
 
 
+def _gone() -> ApiError:
+    return not_leader("another control node leads now")
+
+
 class Sessions:
     """The open sessions by node name. `run` must run for anybody to be judged."""
 
-    def __init__(self, cache: Cache, registry: Registry, clock: Callable[[], float]) -> None:
-        """clock: Unix seconds, for what is written; judging uses the event loop's own clock."""
+    def __init__(
+        self, cache: Cache, registry: Registry, clock: Callable[[], float],
+        elsewhere: Callable[[], ApiError] = _gone,
+    ) -> None:  # fmt: skip
+        """clock: Unix seconds, for what is written; judging uses the event loop's own clock.
+        elsewhere: what a node is told whose session is with a leader no more."""
+        self._endpoints: tuple[str, ...] = ()
+        self._elsewhere = elsewhere
+        self._over = False  # the newest term has ended
+        self._term = 0
         self._cache = cache
         self._registry = registry
         self._clock = clock
@@ -68,7 +84,8 @@ class Sessions:
         """Answer one stream, until its end. commit: for the writes that come over it.
 
         Raises ApiError: Forbidden (not the node it says it is), BadRequest and Timeout (no Hello),
-        Conflict (another session of the node took over), Unavailable (the node was lost).
+        Conflict (another session of the node took over), Unavailable (the node was lost),
+        NotLeader (another control node leads now).
         """
         greeting = await hello(stream)
         node = greeting.node_name
@@ -76,6 +93,8 @@ class Sessions:
             raise ApiError(
                 Reason.FORBIDDEN, f'"{identity.name}" cannot open the session of node "{node}"'
             )
+        if self._over:  # since the Hello was awaited
+            raise self._elsewhere()
         session = self._begin(node, greeting.boot_id, stream)
         try:
             await session.follow(lambda: self._beat(session), commit)
@@ -89,15 +108,33 @@ class Sessions:
             message = f'the certificate of "{name}" was revoked: join again'
             session.end(ApiError(Reason.UNAUTHORIZED, message))
 
-    async def run(self) -> None:
-        """Judge and write until cancelled."""
+    async def run(self, term: int = 0) -> None:
+        """Judge and write until cancelled, which ends every session. term: that of the leader; its
+        commits carry it."""
+        self._term = term
+        self._over = False
+        self._verdicts = verdicts.Verdicts()
+        self._unsettled.clear()
         now = asyncio.get_running_loop().time()
         for entry in self._cache.list("nodes"):
             self._verdicts.expect(entry.key.name, now)
-        self._cache.subscribe("nodes", self._nodes_changed)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._judge_forever())
-            tasks.create_task(self._write_forever())
+        for session in self._open.values():
+            self._beat(session)
+        end = self._cache.subscribe("nodes", self._nodes_changed)
+        try:
+            await together(self._judge_forever(), self._write_forever())
+        finally:
+            end()
+            self._over = True
+            for session in list(self._open.values()):
+                session.end(self._elsewhere())
+
+    def tell(self, endpoints: tuple[str, ...]) -> None:
+        """The mutual-TLS listeners of all control nodes are these: every node hears of it with
+        the answer to its next message."""
+        self._endpoints = endpoints
+        for session in self._open.values():
+            session.endpoints = endpoints
 
     def _begin(self, node: str, boot_id: str, stream: Stream) -> Session:
         before = self._open.get(node)
@@ -107,6 +144,7 @@ class Sessions:
         session = self._open[node] = Session(node, boot_id, stream, self._gate)
         self._interval_s = verdicts.interval_s(len(self._open))
         session.interval_s = self._interval_s
+        session.endpoints = self._endpoints
         self._beat(session)
         # Also when it was not lost: its taints may be from before this control node's start.
         self._settle(node)
@@ -203,7 +241,7 @@ class Sessions:
         if not wanted:
             return []
         try:
-            answers = await self._registry.commit(wanted, _WRITER)
+            answers = await self._registry.commit(wanted, _WRITER, term=self._term)
         except (ApiError, StoreError) as error:
             _log.warning("nodes_not_written", nodes=len(wanted), error=str(error))
             return [intent.name for intent in wanted]

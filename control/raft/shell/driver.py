@@ -370,6 +370,8 @@ class Driver:
                 await self._to_apply.wait()
 
     async def _apply_entry(self, entry: Entry) -> None:
+        if entry.index <= self._node.apply_floor():
+            return  # a snapshot that waits to be installed has its effect, and newer members
         if entry.type is EntryType.NORMAL:
             await self._machine.apply(entry)
         else:

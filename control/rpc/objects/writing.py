@@ -27,6 +27,10 @@ TOO_MANY_EVENTS = ApiError(
 """For nodes' events that ride in batches. Whoever hears it tells nothing but warnings that long."""
 
 
+UNSETTLED = (Reason.NOT_LEADER, Reason.UNKNOWN_OUTCOME)
+"""Leadership was lost on the way: the same request, sent again to the next leader, is settled."""
+
+
 class Writer:
     """The writing methods of the Resources service."""
 
@@ -99,12 +103,16 @@ class Writer:
         if len(request.writes) > BATCH_WRITES_MAX:
             message = f"a batch has at most {BATCH_WRITES_MAX} writes, not {len(request.writes)}"
             raise ApiError(Reason.BAD_REQUEST, message)
+        request_id = request.options.request_id
         items = [self._item(write, identity) for write in request.writes]
         refused = [item for item in items if isinstance(item, ApiError)]
         if request.atomic and refused:
             answers: Sequence[Done | ApiError] = [refused[0]] * len(items)
         else:
             answers = await self._commit_items(items, identity, request)
+        for answer in answers:
+            if isinstance(answer, ApiError) and answer.reason in UNSETTLED and request_id:
+                raise answer  # of the whole: the repeat tells what was done already
         reply = resources_pb2.BatchReply(revision=self._cache.revision)
         for write, answer in zip(request.writes, answers, strict=True):
             requests.tell(reply.outcomes.add(), write, answer)

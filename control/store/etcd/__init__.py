@@ -19,5 +19,5 @@ have come back and the listeners have been told. Other control nodes follow the 
 From the inside out: `stored` (what is where), `target` (the address text), `image`, `planning`
 (what may be made), `folding` (what was made), all pure; `connection`, `watching`, `reading`,
 `replica` (memory that follows etcd), `histories`, `writer`, `leadership`, `upkeep`; `engine` joins
-them, and `importing` fills a store with a moved cluster.
+them; `moving` moves a cluster here or away, `importing` fills the store for it.
 """

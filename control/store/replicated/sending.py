@@ -56,13 +56,13 @@ class Sending:
     def offer(self) -> Snapshot | None:
         """The place of a state that can be streamed; None while one is prepared."""
         frozen = self._frozen.get(self._newest)
-        if frozen is None:
+        if frozen is None or frozen.meta.conf != self._store.behind.conf:
+            # Not there, or from before somebody joined: a new member must find itself in it.
             if not self._preparing:
                 self._preparing = True
                 self._begin(self._prepare)
             return None
         frozen.uses += 1
-        self._newest = 0 if frozen.uses > 1 else self._newest
         meta = frozen.meta
         return Snapshot(meta.applied, meta.term, meta.conf_state)
 

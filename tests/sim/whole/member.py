@@ -178,6 +178,6 @@ class Member:
         self.controller.close()
         self._main.cancel()
         await self.engine.stop()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(1.0)  # who sleeps wakes, and sees that it is over
         left = asyncio.all_tasks() - {asyncio.current_task()}
         return sorted(str(task.get_coro().__qualname__) for task in left)
