@@ -2,55 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-import grpc
+from google.protobuf.message import Message
 
-from holdfast.api import wire
-from holdfast.api.rpc.v1 import cluster_pb2, cluster_pb2_grpc
+from holdfast.api.rpc.v1 import cluster_pb2
 
 if TYPE_CHECKING:
     from holdfast.api.client import Client
 
 Reply = TypeVar("Reply")
+_SERVICE = "/holdfast.api.rpc.v1.Access/"
 
 
-async def create_token(client: Client, description: str, lifetime_s: int, uses: int = 0) -> str:
-    """A new join token: the only time its text is seen. uses 0 = as often as wanted."""
+async def create_token(
+    client: Client, description: str, lifetime_s: int, uses: int = 0, *, control: bool = False
+) -> str:
+    """A new join token: the only time its text is seen. uses 0 = as often as wanted; control: for
+    control nodes instead of nodes."""
     request = cluster_pb2.CreateTokenRequest(
-        description=description, lifetime_s=lifetime_s, uses=uses
+        description=description, lifetime_s=lifetime_s, uses=uses, control=control
     )
-    return (await _answer(_stub(client).CreateToken(request, metadata=client.metadata()))).token
+    read = cluster_pb2.CreateTokenReply.FromString
+    return (await _call(client, "CreateToken", request, read)).token
 
 
 async def tokens(client: Client) -> list[cluster_pb2.TokenInfo]:
     """The tokens that still work."""
-    request = cluster_pb2.ListTokensRequest()
-    return list(
-        (await _answer(_stub(client).ListTokens(request, metadata=client.metadata()))).tokens
-    )
+    read = cluster_pb2.ListTokensReply.FromString
+    reply = await _call(client, "ListTokens", cluster_pb2.ListTokensRequest(), read)
+    return list(reply.tokens)
 
 
 async def revoke_token(client: Client, identifier: str) -> None:
     """End a token now."""
     request = cluster_pb2.RevokeTokenRequest(id=identifier)
-    await _answer(_stub(client).RevokeToken(request, metadata=client.metadata()))
+    await _call(client, "RevokeToken", request, cluster_pb2.RevokeTokenReply.FromString)
 
 
 async def revoke_certificates(client: Client, identity: str) -> None:
     """Refuse every certificate of an identity that was issued before now."""
     request = cluster_pb2.RevokeCertificateRequest(identity=identity)
-    await _answer(_stub(client).RevokeCertificate(request, metadata=client.metadata()))
+    read = cluster_pb2.RevokeCertificateReply.FromString
+    await _call(client, "RevokeCertificate", request, read)
 
 
-def _stub(client: Client) -> cluster_pb2_grpc.AccessAsyncStub:
-    stub: cluster_pb2_grpc.AccessAsyncStub = cluster_pb2_grpc.AccessStub(client.channel)
-    return stub
-
-
-async def _answer(call: Awaitable[Reply]) -> Reply:
-    try:
-        return await call
-    except grpc.aio.AioRpcError as error:
-        raise wire.from_rpc_error(error) from None
+async def _call(
+    client: Client, method: str, request: Message, read: Callable[[bytes], Reply]
+) -> Reply:
+    reply: Reply = await client.unary(_SERVICE + method, request, read)
+    return reply

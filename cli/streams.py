@@ -1,4 +1,7 @@
-"""Calls of the Pods service: log streams and exec, as plain async iterators of frames."""
+"""Calls of the Pods service: log streams and exec, as plain async iterators of frames.
+
+The leader serves them: the nodes have their sessions with it.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 async def logs(client: Client, request: sessions_pb2.LogsRequest) -> AsyncIterator[bytes]:
     """The pieces of a container's log. Raises ApiError."""
+    await client.find_leader()
     stub = sessions_pb2_grpc.PodsStub(client.channel)
     call = stub.Logs(request, metadata=client.metadata())
     try:
@@ -43,6 +47,7 @@ async def execute(
         async for frame in frames:
             yield sessions_pb2.ExecMessage(frame=frame)
 
+    await client.find_leader()
     stub = sessions_pb2_grpc.PodsStub(client.channel)
     call = stub.Exec(upward(), metadata=client.metadata())
     try:

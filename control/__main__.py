@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import click
@@ -26,7 +28,17 @@ from holdfast.control.store.engine import StoreError
 @click.option("--port", default=PORT, show_default=True, help="Mutual TLS; the next: tokens.")
 @click.option("--metrics-port", default=0, help="/metrics on loopback; 0: none.")
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="Write the admin's here.")
-@click.option("--name", default="control-1", show_default=True)
+@click.option("--peer-port", default=0, help="For the other control nodes; default: --port + 3.")
+@click.option(
+    "--name", default="", help='Among control nodes. Default: "control-1"; the machine\'s.'
+)
+@click.option(
+    "--join", default="", metavar="TOKEN@HOST[:PORT]", help="Become a member there first."
+)
+@click.option(
+    "--join-file", type=click.Path(path_type=Path), help="The token to join with, from a file."
+)
+@click.option("--server", default="", metavar="HOST[:PORT]", help="Where to join with --join-file.")
 @click.option("--service-cidr", default="10.96.0.0/16", show_default=True)
 @click.option("--pod-cidr", default="10.244.0.0/16", show_default=True)
 @click.option("--log-level", default="info", show_default=True)
@@ -40,10 +52,21 @@ def command(log_level: str, **given: Any) -> None:
         sys.exit(1)
 
 
-def _config(*, service_cidr: str, pod_cidr: str, **others: Any) -> ControlConfig:
-    """The configuration that the flags mean. Raises ValueError naming a range that is wrong."""
+def _config(
+    *, service_cidr: str, pod_cidr: str, join: str, join_file: Path | None, server: str,
+    **others: Any,
+) -> ControlConfig:  # fmt: skip
+    """The configuration that the flags mean. Raises ValueError naming what is wrong."""
     ranges = Ranges(services=IPv4Network(service_cidr), pods=IPv4Network(pod_cidr))
-    return ControlConfig(ranges=ranges, **others)
+    if join_file is not None:
+        if join or not server:
+            raise ValueError("--join-file needs --server HOST[:PORT], and no --join")
+        # One that is gone says nothing: the control node may have joined.
+        join = f"{join_file.read_text().strip()}@{server}" if join_file.exists() else ""
+    config = ControlConfig(ranges=ranges, join=join, **others)
+    if join and not config.name:
+        config = replace(config, name=gethostname().lower())
+    return config
 
 
 async def _until_signalled(config: ControlConfig) -> None:

@@ -8,15 +8,22 @@ from pathlib import Path
 from holdfast.control.registry.addresses.ranges import Ranges
 
 PORT = 6444
+NAME = "control-1"
+"""Of the founder; others take their machine's."""
+PEERS_BESIDE = 3
+"""The peers' port after that of the API: between them are those for tokens and for /metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class ControlConfig:
     """A control node's flags.
 
-    listen: addresses to listen on; the first is the one written into kubeconfigs.
-    port: mutual TLS; port + 1 takes tokens and certificate assertions. metrics_port: loopback,
-    0 = none. kubeconfig: where the administrator's is written, None = nowhere.
+    listen: addresses to listen on; the first is the one written into kubeconfigs, and the one
+    where the other control nodes reach this one. port: mutual TLS; port + 1 takes tokens and
+    certificate assertions; peer_port: for the other control nodes, 0 = port + 3. metrics_port:
+    loopback, 0 = none. kubeconfig: where the administrator's is written, None = nowhere. join:
+    TOKEN@HOST[:PORT] of the cluster that a new control node becomes a member of, "" = it founds
+    one. name: "" = as it was, or the default.
     """
 
     data_dir: Path
@@ -24,13 +31,20 @@ class ControlConfig:
     port: int = PORT
     metrics_port: int = 0
     kubeconfig: Path | None = None
-    name: str = "control-1"
+    name: str = ""
+    join: str = ""
+    peer_port: int = 0
     ranges: Ranges = field(default_factory=Ranges)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """The mutual-TLS listeners, host:port."""
         return tuple(f"{host}:{self.port}" for host in self.listen)
+
+    @property
+    def peer(self) -> str:
+        """Where the other control nodes reach this one, host:port."""
+        return f"{self.listen[0]}:{self.peer_port or self.port + PEERS_BESIDE}"
 
     @property
     def token_endpoints(self) -> tuple[str, ...]:

@@ -1,15 +1,17 @@
 """A control node: builds its parts, joins them, runs them, and ends them in order.
 
 The only place in control/ that reads the clock and draws randomness: both are handed on. Order at
-the start: store (load, replay) → cache → authority → registry, bootstrap → services → listeners →
-controllers and scheduler → the administrator's kubeconfig → ready. Backwards at the end, so that
-nothing is told a write happened that did not.
+the start: membership of a cluster (when it joins one) → authority → store (load, replay) → cache →
+listener for the other control nodes → the leader's work, if this one leads → services, listeners →
+the administrator's kubeconfig → ready. Backwards at the end, so that nothing is told a write
+happened that did not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import random
 import secrets
@@ -24,33 +26,41 @@ import structlog
 from holdfast.api import kubeconfig, ready
 from holdfast.control import metrics
 from holdfast.control.access import Authenticator
-from holdfast.control.access.ca import Authority, open_authority
+from holdfast.control.access.ca import open_authority
 from holdfast.control.access.listeners import ServerCertificate
 from holdfast.control.access.revocations import Revocations
 from holdfast.control.access.tokens import JoinTokens
 from holdfast.control.cache import Cache
 from holdfast.control.cache.hub import Hub
-from holdfast.control.config import ControlConfig
-from holdfast.control.controllers import every
-from holdfast.control.controllers.runner import Runner
+from holdfast.control.config import NAME, ControlConfig
 from holdfast.control.eventshare import EventShare
+from holdfast.control.group import joining, peers
+from holdfast.control.group.joining import Joined
+from holdfast.control.group.leader import Leader
+from holdfast.control.group.roster import Roster
+from holdfast.control.group.terms import Terms
 from holdfast.control.loop_lag import LoopLag
+from holdfast.control.raft.wire.transport import GrpcTransport
 from holdfast.control.recorder import Recorder
-from holdfast.control.registry import Derived, Ids, Registry, bootstrap
+from holdfast.control.registry import Derived, Ids, Registry
 from holdfast.control.rpc import services
-from holdfast.control.rpc.cluster import Member
-from holdfast.control.rpc.server import Listener, Server, serve
-from holdfast.control.scheduler.loop import SchedulerLoop
+from holdfast.control.rpc.leading import Leading
+from holdfast.control.rpc.level import Level
+from holdfast.control.rpc.server import Listener, ListenError, Server, serve
 from holdfast.control.sessions.sessions import Sessions
 from holdfast.control.sessions.streams import Streams
 from holdfast.control.store import directory
-from holdfast.control.store.raft_engine import RaftEngine
+from holdfast.control.store.engine import StoreError
+from holdfast.control.store.raft_engine import Options, RaftEngine
+from holdfast.control.store.replicated.members import Member, MemberRole
 
 SWITCH_INTERVAL_S = 0.0005
 """A database commit beside CPU-bound Python takes 21 ms at the default, 1 ms so."""
 GC_THRESHOLDS = (2_000, 10, 100_000)
 """Young objects are looked at often and briefly. All of them, which holds the loop for hundreds of
 milliseconds at thousands of pods, only after two billion: what lives long is freed by its count."""
+
+HAND_OVER_S = 1.0
 
 log = structlog.get_logger()
 
@@ -62,66 +72,110 @@ async def run(config: ControlConfig) -> None:
     FatalStoreError when its disk failed.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    joined = await _join(config)
     async with contextlib.AsyncExitStack() as ending:
-        node = ControlNode(config, ending)
+        node = ControlNode(config, ending, joined)
         await node.start()
+        joining.joined(config.data_dir)
         ready.announce()
         log.info("serving", endpoints=config.endpoints, revision=node.cache.revision)
         await node.until_broken()
+
+
+async def _join(config: ControlConfig) -> Joined | None:
+    """Become a member of the cluster that the flags say; None when this one is a member already,
+    or founds a cluster. Raises ApiError."""
+    if directory.examine(config.data_dir):
+        return None
+    if config.join:
+        return await joining.join(config, secrets.randbelow)
+    joining.check_not_half_way(config.data_dir)
+    return None
 
 
 class ControlNode:
     """The parts of one control node.
 
     ending: gets the end of each part as it starts, so that they end backwards and one that fails
-    to end well keeps no other from it.
+    to end well keeps no other from it. joined: the cluster that it has just become a member of;
+    None = its store is there already, or it founds a cluster.
     """
 
-    def __init__(self, config: ControlConfig, ending: contextlib.AsyncExitStack) -> None:
+    def __init__(
+        self,
+        config: ControlConfig,
+        ending: contextlib.AsyncExitStack,
+        joined: Joined | None = None,
+    ) -> None:
         self.config = config
         self._ending = ending
         self._rng = random.SystemRandom()
         # Seeded by the request's id, so that a repeated request draws the same names.
         self._ids = Ids(random.Random(), Derived)  # noqa: S311
+        self._authority = open_authority(config.data_dir, time.time, self._rng)
+        self._transport = GrpcTransport(
+            config.peer,
+            peers.Credentials(self._authority, lambda: self.engine.member).current,
+            peers.identify(self._authenticate_peer),
+        )
         new = not directory.examine(config.data_dir)
+        cluster_id = self._ids.uid() if new else ""
         self.engine = RaftEngine(
-            config.data_dir, secrets.randbelow, cluster_id=self._ids.uid() if new else ""
+            config.data_dir,
+            secrets.randbelow,
+            cluster_id=joined.cluster_id if joined else cluster_id,
+            options=Options(joined.member, ()) if joined else Options(),
+            transport=self._transport,
         )
         self.cache = Cache(self.engine)
+        self._revocations = Revocations(self.engine, self.cache)
+        self._authenticator = Authenticator(
+            self._authority.certificate, self._revocations, time.time
+        )
         self._lag = LoopLag()
         # The first part that ended by itself sets it; `until_broken` waits.
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
-        """Load, serve, control."""
-        config = self.config
-        await self.engine.start()
-        self._ending.push_async_callback(self.engine.stop)
-        self._begin(self.engine.until_failed())
+        """Load, lead if it is this one's turn, serve."""
+        config, engine = self.config, self.engine
+        await engine.start()
+        self._ending.push_async_callback(engine.stop)
+        self._begin(engine.until_failed())
         self._lag.start()
         self._ending.callback(self._lag.stop)
-        registry = Registry(self.engine, self.cache, time.time, self._ids, config.ranges)
-        await bootstrap(registry)
-        authority = open_authority(config.data_dir, time.time, self._rng)
-        sessions = Sessions(self.cache, registry, time.time)
-        share = EventShare(lambda: self.engine.revision, time.monotonic)
-        recorder = Recorder(share, registry, time.time, self._ids)
-        server = await self._serve(authority, registry, sessions, share)
+        certificate = ServerCertificate(
+            self._authority, (*config.listen, config.ranges.first_service_ip)
+        )
+        await self._listen_to_peers(certificate)
+        registry = Registry(engine, self.cache, time.time, self._ids, config.ranges)
+        leading = Leading(lambda: engine.view, engine.member, engine.members)
+        engine.watch(leading.turned)
+        sessions = Sessions(self.cache, registry, time.time, leading.elsewhere)
+        share = EventShare(lambda: engine.revision, time.monotonic)
+        roster = Roster(engine, self.cache, self._mine())
+        roster.tell(sessions.tell)
+        leader = Leader(
+            self.cache, registry, sessions, roster, time.time,
+            lambda: Recorder(share, registry, time.time, self._ids), numpy.random.default_rng,
+        )  # fmt: skip
+        await self._take_turns(leader, leading)
+        hub = Hub(self.cache)  # after loading: its ring holds what happens from here on
+        self._ending.callback(hub.close)
+        level = Level(engine, self._authenticator.authenticate)
+        self._begin(level.run())
+        roster.tell(lambda _: _leave(hub, level) if roster.removed else None)
+        parts = self._parts(registry, sessions, share, hub)
+        parts = dataclasses.replace(parts, authenticate=level.authenticate, require=leading.require)
+        server = await self._serve(certificate, parts)
         if config.metrics_port:
-            collector = metrics.ControlCollector(
-                self._lag, self._figures(sessions, recorder, share)
-            )
+            collector = metrics.ControlCollector(self._lag, self._figures(sessions, leader, share))
             self._ending.callback(metrics.serve(config.metrics_port, collector))
-        self._begin(sessions.run())
-        term = self.engine.status().term
-        runner = Runner(self.cache, registry, every(), time.time, recorder)
-        rng = numpy.random.default_rng()
-        scheduler = SchedulerLoop(self.cache, registry, recorder, time.time, rng)
-        for part in (recorder, runner, scheduler):
-            self._begin(part.run(term))
         # Last, so that nothing is served by parts that have ended.
         self._ending.push_async_callback(server.stop)
-        self._write_kubeconfig(authority)
+        self._ending.push_async_callback(self._hand_over)
+        if config.kubeconfig is not None:
+            roster.tell(self._write_kubeconfig)
         # What is loaded stays: full collections need not look at it again.
         gc.collect()
         gc.freeze()
@@ -132,11 +186,28 @@ class ControlNode:
         scheduler would look alive and do nothing."""
         await self._broken
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _hand_over(self) -> None:
+        """A leader that ends in order names its successor: nobody waits for an election."""
+        others = [
+            one
+            for one in self.engine.members()
+            if one.role is MemberRole.VOTER and one.member.id != self.engine.member
+        ]
+        if not others or not self.engine.view.leads:
+            return
+        successor = max(others, key=lambda one: one.matched)
+        try:
+            async with asyncio.timeout(HAND_OVER_S):
+                await self.engine.transfer(successor.member.id)
+        except (StoreError, TimeoutError) as error:
+            log.info("leadership not handed over", why=str(error))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a part for good."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._ended)
         self._ending.push_async_callback(_cancel, task)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._broken.done():
@@ -144,15 +215,43 @@ class ControlNode:
         error = task.exception() or RuntimeError(f"{task.get_coro()} came to an end")
         self._broken.set_exception(error)
 
-    async def _serve(
-        self, authority: Authority, registry: Registry, sessions: Sessions, share: EventShare
-    ) -> Server:
-        config = self.config
-        hub = Hub(self.cache)  # after loading: its ring holds what happens from here on
-        self._ending.callback(hub.close)
-        revocations = Revocations(self.engine, self.cache)
-        authenticator = Authenticator(authority.certificate, revocations, time.time)
-        parts = services.Parts(
+    def _mine(self) -> Member:
+        """This control node as the others are to know it."""
+        config, member = self.config, self.engine.member
+        known = {one.member.id: one.member for one in self.engine.members()}.get(member)
+        was = known.name if known and known.peer else ""
+        return Member(member, config.name or was or NAME, config.peer, config.endpoints)
+
+    async def _listen_to_peers(self, certificate: ServerCertificate) -> None:
+        address = self.config.peer
+        try:
+            server = await peers.listen(
+                address, certificate.mutual_tls(), self._transport.handler()
+            )
+        except OSError as error:
+            raise ListenError(f"cannot listen on {address}: {error.strerror}") from None
+        self._ending.push_async_callback(server.stop)
+
+    async def _authenticate_peer(self, context: Any) -> Any:
+        return await self._authenticator.authenticate(context)
+
+    async def _take_turns(self, leader: Leader, leading: Leading) -> None:
+        """Lead whenever it is this member's turn; one that decides by itself has begun to when
+        this returns."""
+        terms = Terms(leader.lead)
+        self.engine.watch(terms.turned)
+        terms.turned(self.engine.view)
+        self._begin(terms.run()).add_done_callback(lambda _: leader.begun.set())
+        if leading.alone:
+            await leader.begun.wait()
+            if self._broken.done():
+                await self._broken
+
+    def _parts(
+        self, registry: Registry, sessions: Sessions, share: EventShare, hub: Hub
+    ) -> services.Parts:
+        authority = self._authority
+        return services.Parts(
             engine=self.engine,
             cache=self.cache,
             hub=hub,
@@ -162,12 +261,13 @@ class ControlNode:
             streams=Streams(sessions, secrets.token_bytes),
             authority=authority,
             tokens=JoinTokens(self.engine, time.time, self._rng, authority.pem),
-            revocations=revocations,
-            authenticate=authenticator.authenticate,
-            endpoints=config.endpoints,
-            member=Member(config.name, config.name, config.endpoints[0]),
+            revocations=self._revocations,
+            authenticate=self._authenticator.authenticate,
+            group=self.engine,
         )
-        certificate = ServerCertificate(authority, (*config.listen, config.ranges.first_service_ip))
+
+    async def _serve(self, certificate: ServerCertificate, parts: services.Parts) -> Server:
+        config = self.config
         # Credentials of each listener's own: gRPC asks each for the newest certificate.
         listeners = [Listener(a, certificate.mutual_tls()) for a in config.endpoints]
         listeners += [Listener(a, certificate.server_tls()) for a in config.token_endpoints]
@@ -175,16 +275,17 @@ class ControlNode:
             listeners, services.handlers(parts, time.time, self._rng), services.NAMES
         )
 
-    def _write_kubeconfig(self, authority: Authority) -> None:
+    def _write_kubeconfig(self, endpoints: tuple[str, ...]) -> None:
+        """This one's own addresses first, as long as it is a member."""
         path = self.config.kubeconfig
-        if path is None:
-            return
+        assert path is not None
+        own = [address for address in self.config.endpoints if address in endpoints]
+        ordered = tuple(dict.fromkeys((*own, *endpoints)))
         server = f"https://{self.config.listen[0]}:{kubeconfig.REST_PORT}"
-        tree = kubeconfig.ours(authority.admin(self.config.endpoints), server)
-        kubeconfig.write(path, tree)
+        kubeconfig.write(path, kubeconfig.ours(self._authority.admin(ordered), server))
 
     def _figures(
-        self, sessions: Sessions, recorder: Recorder, share: EventShare
+        self, sessions: Sessions, leader: Leader, share: EventShare
     ) -> list[metrics.Figure]:
         figure, status = metrics.Figure, self.engine.status
         return [
@@ -193,11 +294,19 @@ class ControlNode:
             figure(
                 "store_database_bytes", "Size of the database.", lambda: status().database_bytes
             ),
+            figure("leads", "Whether this control node leads.", lambda: int(status().leader)),
             figure("sessions", "Open node sessions.", sessions.connected),
-            figure("events_waiting", "Events not written yet.", lambda: recorder.waiting),
-            figure("events_dropped", "Events dropped.", lambda: recorder.dropped, counter=True),
+            figure("events_waiting", "Events not written yet.", lambda: leader.notes_waiting),
+            figure("events_dropped", "Events dropped.", lambda: leader.notes_dropped, counter=True),
             figure("events_refused", "Nodes' events refused.", lambda: share.refused, counter=True),
         ]
+
+
+def _leave(hub: Hub, level: Level) -> None:
+    """This control node was removed: whom it serves must look for another one."""
+    log.warning("removed from the cluster")
+    level.remove()
+    hub.close()
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -10,21 +10,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from holdfast.api import ready
 from holdfast.api.client import Client, Endpoint
 from holdfast.api.client.backoff import Backoff
+from holdfast.api.client.endpoint import token_listener
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.tls import certificates, credentials, joining, tokens
 from holdfast.api.tls.assertion import Asserter
-from holdfast.api.transport.channel import Channel
 from holdfast.node.agent import host
 from holdfast.node.agent.agent import Network, NodeAgent
 from holdfast.node.agent.cgroups import Cgroups
@@ -131,13 +132,13 @@ async def _credentials(config: NodeConfig) -> Endpoint:
     return endpoint
 
 
-async def _join(target: tokens.JoinTarget, name: str, channel: Channel | None = None) -> Endpoint:
+async def _join(target: tokens.JoinTarget, name: str, client: Client | None = None) -> Endpoint:
     backoff = Backoff()
     while True:
         try:
-            return await joining.join(target, name, channel)
+            return await joining.join(target, name, client)
         except ApiError as error:
-            if error.reason is not Reason.UNAVAILABLE:
+            if error.reason not in (Reason.UNAVAILABLE, Reason.NOT_LEADER, Reason.TIMEOUT):
                 raise
             log.warning("cannot join yet", node=name, why=error.message)
             await asyncio.sleep(backoff.next_s(random.random()))  # noqa: S311
@@ -194,10 +195,17 @@ async def _serve_until_renewal(
     agent: NodeAgent, config: NodeConfig, endpoint: Endpoint
 ) -> Endpoint:
     """Serve over one certificate until it was renewed; returns the next credentials."""
+
+    def learned(addresses: tuple[str, ...]) -> None:
+        nonlocal endpoint
+        endpoint = replace(endpoint, addresses=addresses)
+        credentials.save(config.credentials, endpoint)
+
     client = Client.connect(endpoint, manager="holdfast-node")
+    client.on_learned(learned)
     serving = asyncio.create_task(agent.serve(client))
     try:
-        renewed = await _renewed(endpoint, serving)
+        renewed = await _renewed(lambda: endpoint, serving)
         credentials.save(config.credentials, renewed)
         return renewed
     finally:
@@ -206,11 +214,14 @@ async def _serve_until_renewal(
         await client.close()
 
 
-async def _renewed(endpoint: Endpoint, serving: asyncio.Task[None] | None = None) -> Endpoint:
+async def _renewed(
+    current: Callable[[], Endpoint], serving: asyncio.Task[None] | None = None
+) -> Endpoint:
     """Wait until the certificate is to be renewed, then renew it, however long that takes."""
     clock = Clock()
-    assert endpoint.certificate_pem is not None
-    renew_at = certificates.from_pem(endpoint.certificate_pem).renew_at
+    certificate_pem = current().certificate_pem
+    assert certificate_pem is not None
+    renew_at = certificates.from_pem(certificate_pem).renew_at
     while clock() < renew_at:
         await asyncio.sleep(min(60.0, max(0.05, renew_at - clock())))
         if serving is not None and serving.done():
@@ -218,7 +229,7 @@ async def _renewed(endpoint: Endpoint, serving: asyncio.Task[None] | None = None
     backoff = Backoff(most_s=60.0)
     while True:
         try:
-            return await joining.renew(endpoint)
+            return await joining.renew(current())
         except ApiError as error:
             log.warning("certificate not renewed", why=error.message)
             await asyncio.sleep(backoff.next_s(random.random()))  # noqa: S311
@@ -245,8 +256,13 @@ class _HollowIdentity:
     async def renew_forever(self, directory: Path) -> None:
         """Keep the certificate fresh."""
         while True:
-            self.take(await _renewed(self.endpoint))
-            credentials.save(directory, self.endpoint)
+            self.take(await _renewed(lambda: self.endpoint))
+            await asyncio.to_thread(credentials.save, directory, self.endpoint)
+
+    async def keep(self, directory: Path, addresses: tuple[str, ...]) -> None:
+        """The control nodes are there now: for the next start."""
+        self.endpoint = replace(self.endpoint, addresses=addresses)
+        await asyncio.to_thread(credentials.save, directory, self.endpoint)
 
 
 async def _run_hollow(config: NodeConfig) -> None:
@@ -256,15 +272,24 @@ async def _run_hollow(config: NodeConfig) -> None:
     gc.set_threshold(*HOLLOW_GC_THRESHOLDS)
     target = tokens.parse_target(config.join)
     count = (config.hollow + NODES_A_CONNECTION - 1) // NODES_A_CONNECTION
+    known = _known_addresses(config, target)
     shared = [
-        Client.connect(Endpoint((target.address,), target.token.ca_pem), manager="holdfast-node")
+        Client.connect(Endpoint(known, target.token.ca_pem), manager="holdfast-node")
         for _ in range(count)
     ]
+    identities: dict[Path, _HollowIdentity] = {}
     rng = random.Random(config.seed)  # noqa: S311
     capacity = {**HOLLOW_CAPACITY, **config.capacity}
     names = [f"{config.name}-{number}" for number in range(config.hollow)]
     try:
         async with asyncio.TaskGroup() as group:
+
+            async def keep(addresses: tuple[str, ...]) -> None:
+                for directory, identity in list(identities.items()):
+                    await identity.keep(directory, addresses)
+
+            # One of the connections hears what all hear.
+            shared[0].on_learned(lambda addresses: _begin(group, keep(addresses)))
 
             async def connect(number: int, name: str) -> Client:
                 client = shared[number // NODES_A_CONNECTION]
@@ -272,10 +297,10 @@ async def _run_hollow(config: NodeConfig) -> None:
                 if credentials.exist(directory):
                     endpoint = credentials.load(directory)
                 else:
-                    endpoint = await _join(target, name, client.channel)
+                    endpoint = await _join(target, name, client)
                     # On a thread: a thousand of them sync seconds' worth of files.
                     await asyncio.to_thread(credentials.save, directory, endpoint)
-                identity = _HollowIdentity(endpoint)
+                identity = identities[directory] = _HollowIdentity(endpoint)
                 group.create_task(identity.renew_forever(directory))
                 return client.acting_as(identity.header)
 
@@ -286,3 +311,15 @@ async def _run_hollow(config: NodeConfig) -> None:
     finally:
         for client in shared:
             await client.close()
+
+
+def _begin(group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+    group.create_task(work)
+
+
+def _known_addresses(config: NodeConfig, target: tokens.JoinTarget) -> tuple[str, ...]:
+    """The token listeners of the control nodes: as the first node learned them, and the one where
+    to join."""
+    directory = config.credentials / f"{config.name}-0"
+    known = credentials.load(directory).addresses if credentials.exist(directory) else ()
+    return tuple(dict.fromkeys((target.address, *map(token_listener, known))))

@@ -7,13 +7,15 @@ given; a given one is never forgotten, it may be a name that outlives machines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 from holdfast.api.client.endpoint import Endpoint, token_listener
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.transport import security
 from holdfast.api.transport.channel import Channel
 
+SILENT_S = 0.5
 ADDRESSES_MAX = 32
 """Of control nodes that are kept in mind: seven with some listeners each."""
 
@@ -28,8 +30,11 @@ class Channels:
         self._endpoint = endpoint
         self._addresses = endpoint.addresses
         self._address = endpoint.addresses[0]
-        self._silent: dict[str, None] = {}  # did not answer when last asked
+        self._silent: dict[str, float] = {}  # did not answer, until this loop time
         self._opened: dict[str, Channel] = {}
+        self.learned: Callable[[tuple[str, ...]], None] | None = None
+        """Told the mutual-TLS listeners to keep for the next start, when they changed."""
+        self._told = endpoint.addresses
         self.learned_at = float("-inf")
         """Loop time when the cluster was last asked for its addresses; set by who asks."""
 
@@ -57,7 +62,11 @@ class Channels:
 
     def turn_from(self, address: str) -> None:
         """This address did not answer: use the next one, unless somebody turned already."""
-        self._silent[address] = None
+        self._silent[address] = asyncio.get_running_loop().time() + SILENT_S
+        self.turn_on(address)
+
+    def turn_on(self, address: str) -> None:
+        """This one does not know who leads: ask the next one, unless somebody turned already."""
         if address == self._address:
             there = self._addresses
             place = there.index(address) + 1 if address in there else 0
@@ -68,20 +77,33 @@ class Channels:
         self._silent.pop(address, None)
 
     def turn_to(self, told: Sequence[str]) -> bool:
-        """Use the leader, whose mutual-TLS listeners these are. False: it is in use already."""
+        """Use the leader, whose mutual-TLS listeners these are. False: it is in use already, or
+        did not answer a moment ago: who named it has not heard of its end yet."""
         leader = self._mine(told)
-        if not leader or self._address in leader:
+        if self._address in leader:
             return False
-        heard = [address for address in leader if address not in self._silent]
-        self._address = (heard or leader)[0]
+        now = asyncio.get_running_loop().time()
+        heard = [address for address in leader if self._silent.get(address, now) <= now]
+        if not heard:
+            return False
+        self._address = heard[0]
         if self._address not in self._addresses:
             self._addresses = (self._address, *self._addresses)[:ADDRESSES_MAX]
         return True
 
     def learn(self, told: Sequence[str]) -> None:
         """These are the mutual-TLS listeners of all control nodes, as of now."""
+        if not told:
+            return
         found = dict.fromkeys((*self._mine(told), *self._endpoint.addresses))
         self._addresses = tuple(found)[:ADDRESSES_MAX]
+        kept = list(told)
+        if not self._endpoint.on_token_listener and self._address not in kept:
+            kept.append(self._address)  # it works: perhaps a name that others do not know
+        if set(kept) != set(self._told):
+            self._told = tuple(kept)
+            if self.learned is not None:
+                self.learned(self._told)
 
     def _mine(self, told: Sequence[str]) -> list[str]:
         """The listeners for credentials like ours beside those told."""

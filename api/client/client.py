@@ -8,32 +8,21 @@ request id, so that one tried again at another control node happens once. Calls 
 
 from __future__ import annotations
 
-import asyncio
 import builtins
-import contextlib
 import os
-import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 
-from holdfast.api import kinds, wire
+from holdfast.api import kinds
 from holdfast.api.client import decoding
-from holdfast.api.client.channels import Channels, explain
-from holdfast.api.client.endpoint import Endpoint
+from holdfast.api.client.caller import Caller
 from holdfast.api.client.events import Event, Listed, Outcome, Write
-from holdfast.api.client.pursuit import Pursuit
-from holdfast.api.errors import ApiError, Reason, leader_addresses
-from holdfast.api.rpc.v1 import cluster_pb2, resources_pb2
+from holdfast.api.errors import ApiError, Reason
+from holdfast.api.rpc.v1 import resources_pb2
 
-CALL_TIMEOUT_S = 30.0
-ATTEMPT_S = 5.0
-"""Where there are other control nodes, one that does not answer a call for so long is left."""
-LEARN_EVERY_S = 60.0
-LEARN_S = 1.0
 BATCH_WRITES_MAX = 1000
 PAGE_OBJECTS = 500
 
@@ -48,71 +37,10 @@ _PROPAGATION = {
     "Foreground": resources_pb2.FOREGROUND,
     "Orphan": resources_pb2.ORPHAN,
 }
-Metadata = tuple[tuple[str, str], ...]
 
 
-class Client:
+class Client(Caller):
     """One identity's access to the cluster. Connects when first used; `close` it."""
-
-    def __init__(
-        self, channels: Channels, authorization: Callable[[], str] | None, manager: str = ""
-    ) -> None:
-        self._channels = channels
-        self._authorization = authorization
-        self._manager = manager
-
-    @classmethod
-    def connect(cls, endpoint: Endpoint, manager: str = "") -> Client:
-        """A client of these control nodes. Nothing is sent yet: the first call connects.
-
-        manager: the field manager of its writes, "" = the caller's name.
-        """
-        token = endpoint.token
-        bearer = (lambda: f"Bearer {token}") if token else None
-        return cls(Channels(endpoint), bearer, manager)
-
-    def acting_as(self, authorization: Callable[[], str]) -> Client:
-        """Another identity over the same connections.
-
-        authorization: gives the value of the `authorization` metadata of each call. Close only
-        the client that connected.
-        """
-        return Client(self._channels, authorization, self._manager)
-
-    def managed_by(self, manager: str) -> Client:
-        """The same identity, writing as another field manager ("kubectl-edit")."""
-        return Client(self._channels, self._authorization, manager)
-
-    @property
-    def channel(self) -> Any:
-        """The Channel in use, for the other services' stubs; their types know grpcio's only."""
-        return self._channels.channel()
-
-    @property
-    def address(self) -> str:
-        """The address in use, "host:port"."""
-        return self._channels.address
-
-    def metadata(self) -> Metadata | None:
-        """What each call carries to say who it is; None when the certificate says it."""
-        if self._authorization is None:
-            return None
-        return (("authorization", self._authorization()),)
-
-    async def close(self) -> None:
-        """End all calls and connections."""
-        await self._channels.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def create(
         self,
@@ -328,13 +256,6 @@ class Client:
         reply = await self._call("Kinds", resources_pb2.KindsRequest())
         return list(reply.kinds)
 
-    async def status(self) -> cluster_pb2.ClusterStatusReply:
-        """The cluster as a whole."""
-        request = cluster_pb2.ClusterStatusRequest()
-        reply = await self._call("/holdfast.api.rpc.v1.Cluster/Status", request)
-        assert isinstance(reply, cluster_pb2.ClusterStatusReply)
-        return reply
-
     def _options(self, dry_run: bool) -> resources_pb2.WriteOptions:
         return resources_pb2.WriteOptions(
             dry_run=dry_run,
@@ -372,80 +293,6 @@ class Client:
     async def _call(self, name: str, request: Message) -> Any:
         path = name if name.startswith("/") else _SERVICE + name
         return await self.unary(path, request, decoding.REPLIES[path.rpartition("/")[2]])
-
-    async def unary(
-        self, path: str, request: Message, read: Callable[[bytes], Any], *,
-        timeout_s: float = CALL_TIMEOUT_S,
-    ) -> Any:  # fmt: skip
-        """Call a method of any service, at the leader if it is one's own.
-
-        path: "/package.Service/Method"; read: makes the reply of bytes. Raises ApiError.
-        """
-        clock = asyncio.get_running_loop().time
-        pursuit = Pursuit(clock() + timeout_s)
-        while True:
-            address, several = self._channels.address, self._channels.count > 1
-            left_s = max(0.001, pursuit.until - clock())
-            method = self._channels.channel().unary_unary(path, decoding.serialize, read)
-            try:
-                reply = await method(
-                    request, min(left_s, ATTEMPT_S) if several else left_s, self.metadata()
-                )
-            except grpc.aio.AioRpcError as error:
-                await self._go_on(pursuit, error, address)
-            else:
-                self._channels.answered(address)
-                return reply
-
-    async def _go_on(self, pursuit: Pursuit, error: grpc.aio.AioRpcError, address: str) -> None:
-        """Wait until the next attempt. Raises the refusal when there is none."""
-        before = self._channels.address
-        refusal = self.refusal(error, address)
-        pause_s = pursuit.pause_s(
-            refusal,
-            answered=wire.has_status(error),
-            turned=self._channels.address != before,
-            addresses=self._channels.count,
-            now=asyncio.get_running_loop().time(),
-            chance=random.random(),  # noqa: S311
-        )
-        if pause_s is None:
-            raise refusal from None
-        await asyncio.sleep(pause_s)
-
-    def refusal(self, error: grpc.aio.AioRpcError, address: str) -> ApiError:
-        """What a failed call of any stub means, and turn: to the leader that a control node names,
-        from one that does not answer or cannot serve. address: where it was called."""
-        refusal = wire.from_rpc_error(error)
-        answered = wire.has_status(error)
-        if refusal.reason is Reason.NOT_LEADER:
-            self._channels.turn_to(leader_addresses(refusal))
-        elif refusal.reason is Reason.UNAVAILABLE:
-            self._channels.turn_from(address)
-            return refusal if answered else explain(address, refusal)
-        elif refusal.reason is Reason.TIMEOUT and not answered:
-            self._channels.turn_from(address)
-            message = f"the control node at {address} did not answer in time"
-            return ApiError(Reason.TIMEOUT, message)
-        return refusal
-
-    def learn(self, addresses: Sequence[str]) -> None:
-        """Use these control nodes too. addresses: their mutual-TLS listeners."""
-        self._channels.learn(addresses)
-
-    async def _learn(self) -> None:
-        """Ask where all control nodes are, so that this one may go. Not again and again."""
-        now = asyncio.get_running_loop().time()
-        if now < self._channels.learned_at + LEARN_EVERY_S:
-            return
-        self._channels.learned_at = now
-        with contextlib.suppress(ApiError):  # there is time for it a minute later
-            path = "/holdfast.api.rpc.v1.Cluster/Status"
-            read = cluster_pb2.ClusterStatusReply.FromString
-            reply = await self.unary(
-                path, cluster_pb2.ClusterStatusRequest(), read, timeout_s=LEARN_S
-            )
-            self.learn([address for member in reply.members for address in member.endpoints])
 
 
 def _known(table: dict[str, Any], word: str, what: str) -> Any:

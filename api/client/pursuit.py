@@ -7,7 +7,8 @@ fails at once. Trying again is safe: writes carry an id, and a repeat gets the f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from holdfast.api.errors import ApiError, Reason
 
@@ -23,39 +24,41 @@ class Pursuit:
 
     until: float
     _pause_s: float = 0.0
-    _unanswered: int = 0
-    _refused: int = 0
+    _silent: dict[str, None] = field(default_factory=dict)
+    _refused: dict[str, None] = field(default_factory=dict)
     _unknown: int = 0
 
     def pause_s(
-        self, refusal: ApiError, *, answered: bool, turned: bool, addresses: int,
-        now: float, chance: float,
+        self, refusal: ApiError, address: str, known: Sequence[str], *, answered: bool,
+        turned: bool, now: float, chance: float,
     ) -> float | None:  # fmt: skip
         """How long to wait before the next attempt; None = none, the refusal stands.
 
-        answered: the control node said so itself, it was not the connection. turned: it named a
-        leader that was not in use. addresses: how many are known. chance: random in [0, 1).
+        address: where it was refused; known: every address there is. answered: the control node
+        said so itself, it was not the connection. turned: the next attempt goes elsewhere.
+        chance: random in [0, 1).
         """
-        if not self._hopeful(refusal, answered, addresses):
+        if not self._hopeful(refusal, address, known, answered):
             return None
-        if turned or (not answered and self._unanswered < addresses):
-            pause_s = 0.0 if self._pause_s == 0.0 else self._next(chance) / 2
-        else:
-            pause_s = self._next(chance)
+        pause_s = self._next(chance)
+        if turned and pause_s <= PAUSE_FIRST_S:
+            pause_s = 0.0  # the first time; those who name each other are asked more slowly
         return pause_s if now + pause_s < self.until else None
 
-    def _hopeful(self, refusal: ApiError, answered: bool, addresses: int) -> bool:
+    def _hopeful(
+        self, refusal: ApiError, address: str, known: Sequence[str], answered: bool
+    ) -> bool:
         if not answered:
-            self._unanswered += 1
+            self._silent[address] = None
             silent = refusal.reason in (Reason.UNAVAILABLE, Reason.TIMEOUT)
-            return silent and self._unanswered < addresses
-        self._unanswered = 0
+            return silent and any(one not in self._silent for one in known)
+        self._silent.clear()
         if refusal.reason is Reason.UNKNOWN_OUTCOME:
             self._unknown += 1
             return self._unknown <= UNKNOWN_MAX
         if refusal.reason is Reason.UNAVAILABLE:  # it cannot serve: perhaps another one can
-            self._refused += 1
-            return self._refused < addresses
+            self._refused[address] = None
+            return any(one not in self._refused for one in known)
         return refusal.reason is Reason.NOT_LEADER
 
     def _next(self, chance: float) -> float:

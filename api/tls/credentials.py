@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import orjson
@@ -63,10 +64,13 @@ def save(directory: Path, endpoint: Endpoint) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     serial = certificates.from_pem(endpoint.certificate_pem).x509.serial_number
-    folder = directory / f"set-{serial:x}"
+    endpoints = orjson.dumps({"endpoints": list(endpoint.addresses)})
+    # The addresses change without the certificate, too: the set in use must not be touched.
+    folder = directory / f"set-{serial:x}-{zlib.crc32(endpoints):08x}"
+    if (directory / _CURRENT).resolve() == folder.resolve():
+        return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    endpoints = orjson.dumps({"endpoints": list(endpoint.addresses)})
     _create(folder / AUTHORITY, endpoint.ca_pem)
     _create(folder / CERTIFICATE, endpoint.certificate_pem)
     _create(folder / KEY, endpoint.key_pem)

@@ -7,30 +7,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any, cast
-
-import grpc
-
-from holdfast.api import wire
-from holdfast.api.client.channels import Channels, explain
+from holdfast.api.client.client import Client
 from holdfast.api.client.endpoint import Endpoint
 from holdfast.api.errors import ApiError, Reason
-from holdfast.api.rpc.v1 import cluster_pb2, cluster_pb2_grpc
+from holdfast.api.rpc.v1 import cluster_pb2
 from holdfast.api.tls import certificates, keys
 from holdfast.api.tls.tokens import JoinTarget
-from holdfast.api.transport.channel import Channel
 
 TIMEOUT_S = 15.0
+_SERVICE = "/holdfast.api.rpc.v1.Access/"
 
 
-async def join(target: JoinTarget, node_name: str, channel: Channel | None = None) -> Endpoint:
+async def join(target: JoinTarget, node_name: str, client: Client | None = None) -> Endpoint:
     """Become the node of this name.
 
-    channel: to the target, verified by the token's certificate; None = one is opened for this.
-    Returns the credentials for the mutual-TLS listeners. Raises ApiError: Unauthorized (the token
-    is unknown, used up or expired), Invalid (the name), Unavailable (no connection, or a control
-    node of another cluster).
+    client: of the token listeners, verified by the token's certificate; None = one is made for
+    this. Returns the credentials for the mutual-TLS listeners. Raises ApiError: Unauthorized (the
+    token is unknown, used up or expired), Invalid (the name), Unavailable (no connection, or a
+    control node of another cluster).
     """
     key = keys.new()
     request = cluster_pb2.JoinRequest(
@@ -39,13 +33,10 @@ async def join(target: JoinTarget, node_name: str, channel: Channel | None = Non
         node_name=node_name,
         csr_pem=keys.request(key),
     )
-    channels = Channels(Endpoint((target.address,), target.token.ca_pem))
-    try:
-        stub: Any = cluster_pb2_grpc.AccessStub(cast(Any, channel or channels.channel()))
-        reply = await _answer(stub.Join(request, timeout=TIMEOUT_S), target.address)
-    finally:
-        await channels.close()
-    return _checked(reply, key, target.token.ca_pem)
+    if client is not None:
+        return _checked(await _ask(client, "Join", request), key, target.token.ca_pem)
+    async with Client.connect(Endpoint((target.address,), target.token.ca_pem)) as made:
+        return _checked(await _ask(made, "Join", request), key, target.token.ca_pem)
 
 
 async def renew(endpoint: Endpoint) -> Endpoint:
@@ -56,32 +47,18 @@ async def renew(endpoint: Endpoint) -> Endpoint:
     assert endpoint.certificate_pem is not None, "renewal without a certificate"
     key = keys.new()
     request = cluster_pb2.RenewRequest(csr_pem=keys.request(key))
-    channels = Channels(endpoint)
-    try:
-        for attempt in range(channels.count):
-            address = channels.address
-            try:
-                stub: Any = cluster_pb2_grpc.AccessStub(cast(Any, channels.channel()))
-                reply = await _answer(stub.Renew(request, timeout=TIMEOUT_S), address)
-                return _checked(reply, key, endpoint.ca_pem)
-            except ApiError as error:
-                last = attempt == channels.count - 1
-                if last or error.reason is not Reason.UNAVAILABLE:
-                    raise
-                channels.turn_from(address)
-    finally:
-        await channels.close()
-    raise AssertionError("no address was tried")
+    async with Client.connect(endpoint) as client:
+        return _checked(await _ask(client, "Renew", request), key, endpoint.ca_pem)
 
 
-async def _answer(call: Awaitable[cluster_pb2.JoinReply], address: str) -> cluster_pb2.JoinReply:
-    try:
-        return await call
-    except grpc.aio.AioRpcError as error:
-        refusal = wire.from_rpc_error(error)
-        if refusal.reason is Reason.UNAVAILABLE and not wire.has_status(error):
-            refusal = explain(address, refusal)
-        raise refusal from None
+async def _ask(
+    client: Client, name: str, request: cluster_pb2.JoinRequest | cluster_pb2.RenewRequest
+) -> cluster_pb2.JoinReply:
+    """Ask the leader."""
+    read = cluster_pb2.JoinReply.FromString
+    reply = await client.unary(_SERVICE + name, request, read, timeout_s=TIMEOUT_S)
+    assert isinstance(reply, cluster_pb2.JoinReply)
+    return reply
 
 
 def _checked(reply: cluster_pb2.JoinReply, key: keys.PrivateKey, ca_pem: bytes) -> Endpoint:

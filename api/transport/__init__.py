@@ -5,9 +5,9 @@ to its poller thread (docs/decisions.md has the measurement); with thousands of 
 second that was the largest cost of a control node. Any gRPC client or server of another make can
 be at the other end.
 
-From below: `frames`, `fields`, `windows` and `connection` are HTTP/2 (RFC 9113, RFC 7541) as a
-pure state machine; `messages` and `metadata` are gRPC's forms on top; `link` joins a connection to
-an asyncio transport; `stream` is one call; `server` and `channel` are the two ends, with the
-calling conventions of grpc.aio, so that generated stubs and grpcio's own services (health,
-reflection) work on them. No service and no object of ours is known here.
+From below: `http2` is the protocol as a pure state machine; `messages` and `metadata` are gRPC's
+forms on top, pure as well; `link` joins a connection to an asyncio transport; `stream` is the
+receiving half of a call; `server` with `servercall` and `channel` with `clientcall` are the two
+ends, with the calling conventions of grpc.aio, so that generated stubs and grpcio's own services
+(health, reflection) work on them. No service and no object of ours is known here.
 """

@@ -27,35 +27,36 @@ def framed(data: bytes) -> bytes:
 class Splitter:
     """The messages in what comes on one stream."""
 
-    __slots__ = ("_bytes_max", "_held", "_needed", "_pieces")
+    __slots__ = ("_bytes_max", "_needed", "_part")
 
     def __init__(self, bytes_max: int) -> None:
         """bytes_max: of one message."""
         self._bytes_max = bytes_max
-        self._pieces: list[bytes] = []  # of an unfinished message; joined once, when it is whole
-        self._held = 0
+        # Of an unfinished message: one buffer, for however small the pieces are it must not take
+        # more memory than what came.
+        self._part = bytearray()
         self._needed = 0
 
     @property
-    def whole(self) -> bool:
-        """Nothing of an unfinished message is held."""
-        return not self._held
+    def held(self) -> int:
+        """Bytes of an unfinished message."""
+        return len(self._part)
 
     def split(self, data: bytes) -> list[bytes]:
         """The messages that are complete with this data. Raises MessageError."""
-        if self._held:
-            self._pieces.append(data)
-            self._held += len(data)
-            if self._held < self._needed:
+        if self._part:
+            self._part += data
+            if len(self._part) < self._needed:
                 return []
-            data = b"".join(self._pieces)
-            self._pieces, self._held = [], 0
+            data = bytes(self._part)
+            self._part = bytearray()
         messages = []
         start, end = 0, len(data)
         self._needed = HEAD_BYTES
         while end - start >= HEAD_BYTES:
             compressed, size = _head.unpack_from(data, start)
-            self._check(compressed, size)
+            if compressed or size > self._bytes_max:
+                self._refuse(compressed, size)
             after = start + HEAD_BYTES + size
             if after > end:
                 self._needed = HEAD_BYTES + size
@@ -63,12 +64,11 @@ class Splitter:
             messages.append(data[start + HEAD_BYTES : after])
             start = after
         if start < end:
-            self._pieces, self._held = [data[start:]], end - start
+            self._part += data[start:] if start else data
         return messages
 
-    def _check(self, compressed: int, size: int) -> None:
+    def _refuse(self, compressed: int, size: int) -> None:
         if compressed:
             raise MessageError("UNIMPLEMENTED", "compressed messages are not taken")
-        if size > self._bytes_max:
-            text = f"Received message larger than max ({size} vs. {self._bytes_max})"
-            raise MessageError("RESOURCE_EXHAUSTED", text)
+        text = f"Received message larger than max ({size} vs. {self._bytes_max})"
+        raise MessageError("RESOURCE_EXHAUSTED", text)

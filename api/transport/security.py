@@ -1,4 +1,5 @@
-"""TLS for both ends, from PEM in memory (RFC 9113 §9.2: TLS 1.2 at least, ALPN "h2").
+"""TLS for both ends, from PEM in memory (RFC 9113 §9.2: TLS 1.2 at least, ALPN "h2", neither
+renegotiation nor compression).
 
 A private key never gets a name in the file system: OpenSSL reads it from an anonymous file of this
 process.
@@ -71,6 +72,7 @@ def load(context: ssl.SSLContext, certificate_pem: bytes, key_pem: bytes) -> Non
 
 def _settle(context: ssl.SSLContext, ca_pem: bytes) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_alpn_protocols(_PROTOCOLS)
     try:
         context.load_verify_locations(cadata=ca_pem.decode("ascii", errors="replace"))

@@ -8,35 +8,65 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, NoReturn
+from asyncio import Task
+from collections.abc import Sequence
+from typing import Any, NoReturn, Protocol
 
 import grpc
 import structlog
 
-from holdfast.api.transport import fields
+from holdfast.api.transport.http2 import fields
 from holdfast.api.transport.link import Link
 from holdfast.api.transport.messages import framed
-from holdfast.api.transport.metadata import Metadata, Request, Status, status_fields
+from holdfast.api.transport.metadata import (
+    Metadata,
+    Request,
+    Status,
+    metadata_fields,
+    status_fields,
+)
 from holdfast.api.transport.stream import Stream
 
-_HEAD = [(b":status", b"200"), (b"content-type", b"application/grpc")]
+BACKLOG_BYTES_MAX = 64 << 20
+"""More than this that a client does not take, and its new calls are refused."""
+_HEAD = [
+    (b":status", b"200"),
+    (b"content-type", b"application/grpc"),
+    (b"grpc-accept-encoding", b"identity"),
+]
 HEAD = fields.encode(_HEAD)
 DONE = status_fields(Status(0, "", ()))
 
 log = structlog.get_logger()
 
 
+class Keeper(Protocol):
+    """The server, as far as a call needs it."""
+
+    def began(self, task: Task[None], link: Link) -> None:
+        """A handler's task: it is kept until it has ended."""
+
+    def ended(self, task: Task[None], link: Link) -> None:
+        """It has, whatever became of its call."""
+
+
+class RequestError(Exception):
+    """A request that its method cannot read."""
+
+
 class ServerCall(Stream):
     """A call under way; also its handler's context."""
 
-    __slots__ = ("_deadline", "_details", "_finished", "_handler", "_head_sent", "_status",
-                 "_trailing", "request", "task")  # fmt: skip
+    __slots__ = ("_deadline", "_details", "_finished", "_handler", "_head_sent", "_keeper",
+                 "_status", "_trailing", "request", "task")  # fmt: skip
 
-    def __init__(self, link: Link, number: int, request: Request, bytes_max: int) -> None:
+    def __init__(
+        self, link: Link, number: int, request: Request, keeper: Keeper, bytes_max: int
+    ) -> None:
         super().__init__(link, number, bytes_max)
         self.request = request
-        self.task: asyncio.Task[None] | None = None
+        self.task: Task[None] | None = None
+        self._keeper = keeper
         self._handler: Any = None
         self._head_sent = False
         self._finished = False  # the status is sent, or nobody waits for it
@@ -53,8 +83,10 @@ class ServerCall(Stream):
         loop = asyncio.get_running_loop()
         if self.request.timeout_s is not None:
             self._deadline = loop.call_later(self.request.timeout_s, self._too_late)
-        if handler.request_streaming:
-            self.task = loop.create_task(self._run(None))
+        if self.link.connection.unsent_bytes > BACKLOG_BYTES_MAX:
+            self.end(grpc.StatusCode.RESOURCE_EXHAUSTED, "read the replies to earlier calls first")
+        elif handler.request_streaming:
+            self._start(self._run(None))
 
     def go_on(self) -> None:
         """Something came: a call with one request begins when it is whole."""
@@ -64,9 +96,12 @@ class ServerCall(Stream):
         data = self.take()
         if data is None:
             self.end(grpc.StatusCode.INTERNAL, "the request is missing")
-            return
-        run = self._run(data) if handler.response_streaming else self._answer(data)
-        self.task = asyncio.get_running_loop().create_task(run)
+        elif self.take() is not None:
+            self.end(grpc.StatusCode.INTERNAL, "there is more than one request")
+        elif handler.response_streaming:
+            self._start(self._run(data))
+        else:
+            self._start(self._answer(data))
 
     def cancelled_by_peer(self) -> None:
         """The client does not want it any more."""
@@ -96,11 +131,11 @@ class ServerCall(Stream):
             if self.over:
                 return grpc.aio.EOF
             await self.wait()
-        decode = self._handler.request_deserializer
-        return decode(data) if decode is not None else data
+        return self._read(data)
 
     async def write(self, message: Any) -> None:
-        """Send a reply of a stream of them; waits while the client does not read."""
+        """Send a reply of a stream of them; waits while the client does not read. Raises
+        asyncio.InvalidStateError when the call has ended."""
         if self._finished:
             raise asyncio.InvalidStateError("the call has ended")
         encode = self._handler.response_serializer
@@ -133,8 +168,10 @@ class ServerCall(Stream):
         self._details = details
 
     def set_trailing_metadata(self, metadata: Sequence[tuple[str, str | bytes]]) -> None:
-        """Metadata beside the status."""
-        self._trailing = tuple((key, value) for key, value in metadata)
+        """Metadata beside the status. Raises ValueError for what may not be sent."""
+        trailing = tuple((key, value) for key, value in metadata)
+        metadata_fields(trailing)
+        self._trailing = trailing
 
     def invocation_metadata(self) -> Metadata:
         """What the client sent beside the request."""
@@ -158,13 +195,31 @@ class ServerCall(Stream):
 
     # --- inside
 
+    def _start(self, run: Any) -> None:
+        self.task = task = asyncio.get_running_loop().create_task(run)
+        self._keeper.began(task, self.link)
+        task.add_done_callback(self._has_run)
+
+    def _has_run(self, task: Task[None]) -> None:
+        """Also a handler that was cancelled from within owes its client a status."""
+        self._keeper.ended(task, self.link)
+        if not self._finished:
+            self.end(grpc.StatusCode.CANCELLED, "the handler was cancelled")
+
+    def _read(self, data: bytes) -> Any:
+        decode = self._handler.request_deserializer
+        if decode is None:
+            return data
+        try:
+            return decode(data)
+        except Exception as error:
+            raise RequestError(f"the request cannot be read: {type(error).__name__}") from error
+
     async def _answer(self, data: bytes) -> None:
         """A call of one request and one reply."""
         handler = self._handler
         try:
-            if handler.request_deserializer is not None:
-                data = handler.request_deserializer(data)
-            reply = await handler.unary_unary(data, self)
+            reply = await handler.unary_unary(self._read(data), self)
             if handler.response_serializer is not None:
                 reply = handler.response_serializer(reply)
         except Exception as error:
@@ -186,13 +241,12 @@ class ServerCall(Stream):
 
     async def _stream(self, data: bytes | None) -> None:
         handler = self._handler
-        request: Any = self._requests()
-        if data is not None:
-            decode = handler.request_deserializer
-            request = decode(data) if decode is not None else data
+        request: Any = _Requests(self) if data is None else self._read(data)
         behaviour = handler.unary_stream if data is not None else handler.stream_stream
         if not handler.response_streaming:
-            await self.write(await handler.stream_unary(request, self))
+            reply = await handler.stream_unary(request, self)
+            if not self._finished and self._status is grpc.StatusCode.OK:
+                await self.write(reply)
             return
         replies = behaviour(request, self)
         if not hasattr(replies, "__aiter__"):
@@ -202,17 +256,17 @@ class ServerCall(Stream):
             async for reply in replies:
                 await self.write(reply)
         finally:
-            await replies.aclose()
-
-    async def _requests(self) -> AsyncIterator[Any]:
-        while (request := await self.read()) is not grpc.aio.EOF:
-            yield request
+            if hasattr(replies, "aclose"):
+                await replies.aclose()
 
     def _ending(self) -> Status:
         return Status(self._status.value[0], self._details, self._trailing)
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, grpc.aio.AbortError) or self._finished:
+            return
+        if isinstance(error, RequestError):
+            self.end(grpc.StatusCode.INTERNAL, str(error))
             return
         log.error("a handler failed", method=self.request.path, exc_info=error)
         text = f"Unexpected {type(error).__name__}"
@@ -253,6 +307,24 @@ class ServerCall(Stream):
         if self._deadline is not None:
             self._deadline.cancel()
         self.link.forget(self.number)
+
+
+class _Requests:
+    """The requests of a call, for a handler that iterates; ends with them."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: ServerCall) -> None:
+        self._call = call
+
+    def __aiter__(self) -> _Requests:
+        return self
+
+    async def __anext__(self) -> Any:
+        request = await self._call.read()
+        if request is grpc.aio.EOF:
+            raise StopAsyncIteration
+        return request
 
 
 def peer_certificate(link: Link) -> dict[str, list[bytes]]:

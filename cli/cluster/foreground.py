@@ -20,15 +20,13 @@ from holdfast.api.client import Client
 from holdfast.api.core.v1 import core_pb2
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.objects import conditions
-from holdfast.cli import access
-from holdfast.cli.cluster import leftovers, teardown
+from holdfast.cli.cluster import controls, leftovers, teardown
 from holdfast.cli.cluster import settings as settings_module
 from holdfast.cli.cluster.settings import Settings
 from holdfast.cli.cluster.supervisor import Supervisor, until_signalled
 
 READY_TIMEOUT_S = 60.0
 NODES_SHOWN_MAX = 10
-JOIN_TOKEN_LIFETIME_S = 600
 DETACHED = "HOLDFAST_DETACHED"
 
 
@@ -76,7 +74,7 @@ async def _run(settings: Settings) -> None:
     stopping = asyncio.create_task(until_signalled())
     await leftovers.end(settings)
     await teardown.build_network(settings)
-    supervisor = Supervisor(settings, lambda: _make_token(settings))
+    supervisor = Supervisor(settings, lambda control: _make_token(settings, control))
     working = asyncio.create_task(_work(settings, supervisor, started))
     ended = asyncio.Event()
     for task in (stopping, working):
@@ -93,8 +91,11 @@ async def _run(settings: Settings) -> None:
 
 async def _work(settings: Settings, supervisor: Supervisor, started: float) -> None:
     """Bring the cluster up, say so, and keep it running."""
-    click.echo(f"starting {settings.nodes} node(s), data in {settings.data_dir}")
+    others = f" and {settings.control} control nodes" if settings.control > 1 else ""
+    click.echo(f"starting {settings.nodes} node(s){others}, data in {settings.data_dir}")
     await supervisor.start()
+    if settings.control > 1:
+        await controls.until_voting(_client(settings), settings)
     await _await_nodes(settings)
     took_s = time.monotonic() - started
     click.echo(f"ready in {took_s:.1f} s")
@@ -117,10 +118,10 @@ def _client(settings: Settings) -> Client:
     return Client.connect(kubeconfig.load((settings.kubeconfig,)))
 
 
-async def _make_token(settings: Settings) -> str:
+async def _make_token(settings: Settings, control: bool) -> str:
     client = _client(settings)
     try:
-        return await access.create_token(client, "up", JOIN_TOKEN_LIFETIME_S)
+        return await controls.token(client, control=control)
     finally:
         await client.close()
 

@@ -1,7 +1,7 @@
 """Which processes a cluster on this machine is made of, and in which order they start.
 
-control and containerd first and side by side; a node agent when control serves (it joins with a
-token); its proxy when the node has its certificate. Pure module.
+control and containerd first and side by side; other control nodes and node agents when control
+serves (they join with a token); its proxy when the node has its certificate. Pure module.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Process:
 
     announces: it says when it serves; others count as ready once started.
     after: names of the processes that must be ready before it starts.
-    joins: it needs a join token in its --join-file.
+    joins: it needs a join token in its --join-file, unless `joined` is there.
     """
 
     name: str
@@ -38,11 +38,12 @@ class Process:
     announces: bool = True
     after: tuple[str, ...] = ()
     joins: Path | None = None
+    joined: Path | None = None
 
 
 def processes(settings: Settings) -> list[Process]:
     """The processes, each after those it waits for."""
-    found = [_control(settings)]
+    found = [_control(settings, number + 1) for number in range(settings.control)]
     if settings.hollow:
         return [*found, _hollow(settings)]
     for node in settings.node_names:
@@ -67,21 +68,29 @@ def restart_delay_s(failures: int, ran_s: float) -> float:
     return min(RESTART_DELAY_MAX_S, RESTART_DELAY_MIN_S * 2.0 ** min(failures, 10))
 
 
-def _control(settings: Settings) -> Process:
+def _control(settings: Settings, number: int) -> Process:
+    """A control node, from 1 on: the first founds the cluster, the others join it."""
     # The first is the one that nodes and kubeconfig try first.
     listen = [*([network.GATEWAY] if settings.several else []), "127.0.0.1"]
     flags = [flag for address in listen for flag in ("--listen", address)]
-    data = str(settings.data_dir / "control")
+    directory, port = settings.control_dir(number), settings.control_port(number)
     if settings.hollow:
         flags += ["--pod-cidr", HOLLOW_POD_CIDR]
+    token = directory / "join-token"
+    if number == 1:
+        flags += ["--kubeconfig", str(settings.kubeconfig)]
+    else:
+        flags += ["--join-file", str(token), *_joining(settings)]
     return Process(
-        "control",
+        directory.name,
         "control",
         (
-            *("--data-dir", data, "--port", str(settings.port)),
-            *("--metrics-port", str(settings.port + 2)),
-            *("--kubeconfig", str(settings.kubeconfig), *flags),
+            *("--data-dir", str(directory), "--name", f"control-{number}"),
+            *("--port", str(port), "--metrics-port", str(port + 2), *flags),
         ),
+        after=("control",) if number > 1 else (),
+        joins=token if number > 1 else None,
+        joined=directory / "store.db",
     )
 
 
@@ -116,6 +125,7 @@ def _node(settings: Settings, node: str) -> Process:
         _namespace(settings, node),
         after=("control", f"containerd-{node}"),
         joins=token,
+        joined=directory / "credentials" / "tls.crt",
     )
 
 

@@ -19,6 +19,11 @@ DATA_DIR = Path("/var/lib/holdfast")
 NODES_MAX = 50  # each has a containerd of its own
 HOLLOW_NODES_MAX = 5000
 PORT = 6444  # 6443 is the REST gateway's
+CONTROLS = (1, 3, 5)
+CONTROL_PORTS = 10
+"""Between the ports of two control nodes."""
+PORTS_MAX = 3
+"""The last port of a control node is so many after its first."""
 
 data_dir_flag = click.option(
     "--data-dir",
@@ -32,12 +37,14 @@ data_dir_flag = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One cluster on this machine. port: mutual TLS; the token listener has the next one."""
+    """One cluster on this machine. port: mutual TLS of the first control node; its token listener,
+    /metrics and its peers' listener have the next ones. control: how many control nodes."""
 
     data_dir: Path
     runtime: str = "containerd"  # or "hollow": simulated containers, for scale tests
     nodes: int = 1
     port: int = PORT
+    control: int = 1
 
     @property
     def tag(self) -> str:
@@ -57,6 +64,14 @@ class Settings:
     def node_names(self) -> list[str]:
         first = 0 if self.hollow else 1
         return [f"node-{number}" for number in range(first, self.nodes + first)]
+
+    def control_dir(self, number: int) -> Path:
+        """Of a control node, from 1 on."""
+        return self.data_dir / ("control" if number == 1 else f"control-{number}")
+
+    def control_port(self, number: int) -> int:
+        """Its first port."""
+        return self.port + CONTROL_PORTS * (number - 1)
 
     @property
     def logs(self) -> Path:
@@ -83,8 +98,11 @@ def checked(settings: Settings) -> Settings:
     limit = HOLLOW_NODES_MAX if settings.hollow else NODES_MAX
     if not 1 <= settings.nodes <= limit:
         raise _wrong(f"--nodes must be between 1 and {limit}, not {settings.nodes}")
-    if not 1 <= settings.port <= 65534:
-        raise _wrong(f"--port must be between 1 and 65534, not {settings.port}")
+    if settings.control not in CONTROLS:
+        raise _wrong(f"--control must be 1, 3 or 5, not {settings.control}")
+    highest = 65535 - PORTS_MAX - CONTROL_PORTS * (settings.control - 1)
+    if not 1 <= settings.port <= highest:
+        raise _wrong(f"--port must be between 1 and {highest}, not {settings.port}")
     # A Unix socket's path holds at most 107 bytes, and containerd's shims put theirs below it.
     if len(str(settings.data_dir)) > 60:
         raise _wrong(f"--data-dir may have at most 60 characters: {settings.data_dir}")
@@ -99,8 +117,9 @@ def load(data_dir: Path) -> Settings | None:
     path = data_dir / "up.json"
     try:
         kept = json.loads(path.read_text())
-        known = {field.name for field in fields(Settings)} - {"data_dir"}
-        return Settings(data_dir, **{name: kept[name] for name in known})
+        known = {field.name for field in fields(Settings)} - {"data_dir", "control"}
+        given = {name: kept[name] for name in known}
+        return Settings(data_dir, control=kept.get("control", 1), **given)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -120,10 +139,12 @@ def merged(
     runtime: str | None,
     nodes: int | None,
     port: int | None,
+    control: int | None = None,
 ) -> Settings:
     """What an `up` means, given what the data directory says. None: the flag was not given.
 
-    Raises ApiError when it would turn a cluster of containers into a simulated one.
+    Raises ApiError when it would turn a cluster of containers into a simulated one, or leave
+    control nodes out.
     """
     base = kept or Settings(data_dir)
     if kept and runtime and runtime != kept.runtime:
@@ -136,12 +157,18 @@ def merged(
             f"{data_dir} holds a cluster of {kept.nodes} node(s): one node uses this machine's "
             f"network, several have namespaces; remove it first or choose another --data-dir"
         )
+    if kept and control and control < kept.control:
+        raise _wrong(
+            f"{data_dir} holds a cluster of {kept.control} control nodes: "
+            f"it can get more of them here, not fewer"
+        )
     return checked(
         replace(
             base,
             runtime=runtime or base.runtime,
             nodes=nodes or base.nodes,
             port=port or base.port,
+            control=base.control if control is None else control,
         )
     )
 

@@ -30,7 +30,8 @@ LOG_BYTES_MAX = 10 << 20
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 FAILURES_AT_START_MAX = 3
-TokenSource = Callable[[], Awaitable[str]]
+TokenSource = Callable[[bool], Awaitable[str]]
+"""Makes a join token, for a control node if so asked."""
 
 log = structlog.get_logger()
 
@@ -116,8 +117,8 @@ class Supervisor:
 
     async def _run_once(self, process: Process) -> int:
         """Start a process, mark it ready when it is, return its exit code."""
-        if process.joins is not None:
-            await self._write_token(process.joins)
+        if process.joins is not None and not (process.joined and process.joined.exists()):
+            await self._write_token(process.joins, control=process.program == "control")
         reading, writing = os.pipe()
         output = _open_log(self._settings.logs / f"{process.name}.log")
         try:
@@ -153,11 +154,9 @@ class Supervisor:
         finally:
             transport.close()
 
-    async def _write_token(self, path: Path) -> None:
-        """A join token for a node that has no certificate yet."""
-        if (path.parent / "credentials" / "tls.crt").exists():
-            return
-        token = await self._token()
+    async def _write_token(self, path: Path, *, control: bool) -> None:
+        """A join token for a node that has no certificate yet, or a new control node."""
+        token = await self._token(control)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(0o600)
         path.write_text(token + "\n")

@@ -24,19 +24,21 @@ from holdfast.cli.cluster.settings import Settings
     "--runtime", type=click.Choice(["containerd", "hollow"]), help="hollow: no containers."
 )
 @click.option("--nodes", type=int, help="How many nodes; more than one get network namespaces.")
+@click.option("--control", type=int, help="How many control nodes: 1, 3 or 5.")
 @click.option("--port", type=int, help="Of the API; the next one is for joining nodes.")
 @click.option("--detach", is_flag=True, help="Return when the nodes are Ready.")
 def command(
-    data_dir: Path, runtime: str | None, nodes: int | None, port: int | None, detach: bool
-) -> None:
-    """Start a cluster on this machine: control node, containers, service addresses, DNS.
+    data_dir: Path, runtime: str | None, nodes: int | None, control: int | None,
+    port: int | None, detach: bool,
+) -> None:  # fmt: skip
+    """Start a cluster on this machine: control nodes, containers, service addresses, DNS.
 
     The data directory keeps everything: `holdfast down` stops the cluster, `holdfast up`
     continues it. Ctrl-C (or SIGTERM) does what `down` does.
     """
     data_dir = data_dir.absolute()
     kept = settings_module.load(data_dir)
-    wanted = settings_module.merged(kept, data_dir, runtime, nodes, port)
+    wanted = settings_module.merged(kept, data_dir, runtime, nodes, port, control)
     if not wanted.hollow and os.geteuid() != 0:
         raise ApiError(
             Reason.FORBIDDEN,
@@ -55,7 +57,7 @@ def _detach(settings: Settings) -> None:
     """Start the supervisor in the background and relay its progress until the nodes are Ready."""
     settings.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     argv = [sys.executable, "-m", "holdfast.cli.main", "up"]
-    for flag in ("data_dir", "runtime", "nodes", "port"):
+    for flag in ("data_dir", "runtime", "nodes", "port", "control"):
         argv += [f"--{flag.replace('_', '-')}", str(getattr(settings, flag))]
     with (settings.logs / "supervisor.log").open("ab") as log:
         child = subprocess.Popen(

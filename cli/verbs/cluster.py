@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli import session
+from holdfast.cli.members import role
 from holdfast.cli.output.table import lines
 from holdfast.cli.session import Target
 
@@ -37,9 +38,8 @@ def status(target: Target) -> None:
         ]
         for line in lines([], rows):
             click.echo(line)
-        members = [
-            [m.name, m.endpoint, "leader" if m.leader else "follower"] for m in reply.members
-        ]
+        found = sorted(reply.members, key=lambda member: member.name)
+        members = [[one.name, one.endpoint, role(one)] for one in found]
         if members:
             click.echo()
             for line in lines(["MEMBER", "ENDPOINT", "ROLE"], members):

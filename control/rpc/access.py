@@ -23,7 +23,16 @@ from holdfast.control.access.attempts import Attempts
 from holdfast.control.access.ca import Authority, Randomness
 from holdfast.control.access.revocations import Revocations
 from holdfast.control.access.tokens import JoinTokens
-from holdfast.control.rpc.doors import Authenticate, Context, allow, unary
+from holdfast.control.rpc.doors import (
+    Authenticate,
+    Context,
+    Require,
+    allow,
+    anywhere,
+    led_by,
+    unary,
+)
+from holdfast.control.rpc.enrolment import Enrolment
 
 NAME = "holdfast.api.rpc.v1.Access"
 TOKENS = "jointokens.holdfast.dev"
@@ -39,14 +48,17 @@ _log = structlog.get_logger()
 @dataclass(frozen=True)
 class Doors:
     """What the service works with. connected: whether a node's session is open. endpoints: the
-    mutual-TLS listeners, "host:port"."""
+    mutual-TLS listeners of all control nodes, "host:port". enrolment: lets control nodes in, None
+    = there can be no other. require: passes at the leader."""
 
     authority: Authority
     tokens: JoinTokens
     revocations: Revocations
     authenticate: Authenticate
     connected: Callable[[str], bool]
-    endpoints: tuple[str, ...]
+    endpoints: Callable[[], tuple[str, ...]]
+    enrolment: Enrolment | None = None
+    require: Require = anywhere
 
 
 class AccessService:
@@ -67,11 +79,16 @@ class AccessService:
             ("RevokeToken", wire.RevokeTokenRequest, self.revoke_token),
             ("RevokeCertificate", wire.RevokeCertificateRequest, self.revoke_certificate),
         )
-        who = self._doors.authenticate
+        who, require = self._doors.authenticate, self._doors.require
         handlers = {
-            name: unary(f"Access/{name}", who, request, method) for name, request, method in methods
+            name: unary(f"Access/{name}", who, request, led_by(require, method))
+            for name, request, method in methods
         }
-        handlers["Join"] = unary("Access/Join", _caller, wire.JoinRequest, self.join)
+        for name, request, method in (
+            ("Join", wire.JoinRequest, self.join),
+            ("JoinControl", wire.JoinControlRequest, self.join_control),
+        ):
+            handlers[name] = unary(f"Access/{name}", _caller, request, led_by(require, method))
         return grpc.method_handlers_generic_handler(NAME, handlers)
 
     async def join(self, request: wire.JoinRequest, caller: Identity) -> wire.JoinReply:
@@ -91,14 +108,27 @@ class AccessService:
         _log.info("node_joined", node=name, host=host, token_id=request.token_id)
         return self._reply(certificate_pem)
 
-    def _check_token(self, request: wire.JoinRequest, host: str) -> None:
+    async def join_control(
+        self, request: wire.JoinControlRequest, caller: Identity
+    ) -> wire.JoinControlReply:
+        """Let a control node in, by a token made for that. caller: see `_caller`."""
+        self._check_token(request, caller.name, control=True)
+        if self._doors.enrolment is None:
+            message = "the control nodes of this cluster keep its state elsewhere: start one there"
+            raise ApiError(Reason.METHOD_NOT_ALLOWED, message)
+        return await self._doors.enrolment.join(request)
+
+    def _check_token(
+        self, request: wire.JoinRequest | wire.JoinControlRequest, host: str, *,
+        control: bool = False,
+    ) -> None:  # fmt: skip
         """First, so that only who holds a token learns anything or costs anything."""
         now = self._clock()
         if wait_s := self._attempts.wait_s(host, now):
             message = f"too many failed joins: try again in {wait_s} s"
             raise ApiError(Reason.TOO_MANY_REQUESTS, message, retry_after_s=wait_s)
         try:
-            self._doors.tokens.check(request.token_id, request.token_secret)
+            self._doors.tokens.check(request.token_id, request.token_secret, control=control)
         except ApiError:
             self._attempts.failed(host, now)
             _log.warning("join_refused", host=host, token_id=request.token_id[:6])
@@ -114,7 +144,7 @@ class AccessService:
         """A join token."""
         allow(identity, "create", TOKENS)
         token = await self._doors.tokens.create(
-            request.lifetime_s, request.description, request.uses
+            request.lifetime_s, request.description, request.uses, control=request.control
         )
         return wire.CreateTokenReply(token=str(token), id=token.id)
 
@@ -130,6 +160,7 @@ class AccessService:
                 description=row.description,
                 expires_at_s=row.expires_at_s,
                 uses_left=row.uses_left,
+                control=row.control,
             )
         return reply
 
@@ -158,7 +189,7 @@ class AccessService:
         return wire.JoinReply(
             certificate_pem=certificate_pem,
             ca_pem=self._doors.authority.pem,
-            endpoints=self._doors.endpoints,
+            endpoints=self._doors.endpoints(),
         )
 
 

@@ -1,9 +1,7 @@
-"""The Cluster service: the state of the whole."""
+"""The Cluster service: the state of the whole, and changes of the group of control nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import grpc
@@ -12,19 +10,11 @@ from holdfast.api.identity import Identity
 from holdfast.api.objects import conditions
 from holdfast.api.rpc.v1 import cluster_pb2
 from holdfast.control.cache import Cache
-from holdfast.control.rpc.doors import Authenticate, unary
+from holdfast.control.rpc import members
+from holdfast.control.rpc.doors import Authenticate, Require, anywhere, led_by, unary
 from holdfast.control.store.engine import Engine
 
 NAME = "holdfast.api.rpc.v1.Cluster"
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """This control node, as it is known to others. endpoint: host:port of its API."""
-
-    id: str
-    name: str
-    endpoint: str
 
 
 class ClusterService:
@@ -35,20 +25,31 @@ class ClusterService:
         engine: Engine,
         cache: Cache,
         authenticate: Authenticate,
-        members: Sequence[Member],
+        group: members.Group,
+        require: Require = anywhere,
     ) -> None:
-        """members: the control nodes, this one first."""
+        """require: passes at the leader."""
         self._engine = engine
         self._cache = cache
         self._authenticate = authenticate
-        self._members = tuple(members)
+        self._group = group
+        self._require = require
         self._version = program_version()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service's methods for a server."""
+        who = self._authenticate
         request = cluster_pb2.ClusterStatusRequest
-        status = unary("Cluster/Status", self._authenticate, request, self.status)
-        return grpc.method_handlers_generic_handler(NAME, {"Status": status})
+        handlers = {"Status": unary("Cluster/Status", who, request, self.status)}
+        changes = members.MembersMethods(self._group)
+        for name, method in (
+            ("RemoveMember", changes.remove),
+            ("PromoteMember", changes.promote),
+            ("TransferLeadership", changes.transfer),
+        ):
+            led = led_by(self._require, method)
+            handlers[name] = unary(f"Cluster/{name}", who, cluster_pb2.MemberRequest, led)
+        return grpc.method_handlers_generic_handler(NAME, handlers)
 
     async def status(
         self, _request: cluster_pb2.ClusterStatusRequest, _identity: Identity
@@ -57,7 +58,8 @@ class ClusterService:
         figures = self._engine.status()
         nodes = [entry.message for entry in self._cache.list("nodes")]
         ready = sum(conditions.is_true(node.status.conditions, "Ready") for node in nodes)
-        reply = cluster_pb2.ClusterStatusReply(
+        group = self._group.members()
+        return cluster_pb2.ClusterStatusReply(
             cluster_id=figures.cluster_id,
             version=self._version,
             revision=figures.revision,
@@ -67,15 +69,9 @@ class ClusterService:
             database_bytes=figures.database_bytes,
             nodes=len(nodes),
             nodes_ready=ready,
+            leader=next((one.member.name for one in group if one.leads), ""),
+            members=[members.shown(one) for one in group],
         )
-        for index, member in enumerate(self._members):
-            leads = index == 0 and figures.leader
-            reply.members.add(
-                id=member.id, name=member.name, endpoint=member.endpoint, leader=leads
-            )
-            if leads:
-                reply.leader = member.name
-        return reply
 
 
 def program_version() -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import structlog
@@ -32,6 +32,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 Authenticate = Callable[[Context], Awaitable[Identity]]
 Require = Callable[[], Awaitable[None]]
 """Leading.require: passes at the leader only."""
+Reply = TypeVar("Reply")
 log = structlog.get_logger()
 
 
@@ -103,11 +104,11 @@ def two_way(
 
 
 def led_by(
-    require: Require, method: Callable[[Any, Identity], Awaitable[Message]]
-) -> Callable[[Any, Identity], Awaitable[Message]]:
+    require: Require, method: Callable[[Any, Identity], Awaitable[Reply]]
+) -> Callable[[Any, Identity], Awaitable[Reply]]:
     """The method, refused with NotLeader where another control node leads."""
 
-    async def led(request: Any, identity: Identity) -> Message:
+    async def led(request: Any, identity: Identity) -> Reply:
         await require()
         return await method(request, identity)
 

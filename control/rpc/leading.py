@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from holdfast.api.errors import ApiError, not_leader
-from holdfast.control.store.engine import NotLeaderError
+from holdfast.control.store.replicated.members import MemberRole, Standing
 
 WAIT_S = 1.0
 """Longer than most elections; clients ask again."""
@@ -34,19 +34,23 @@ class Leading:
     """Who leads, as this control node knows."""
 
     def __init__(
-        self, view: Callable[[], View], member: int, leader: Callable[[], NotLeaderError],
-        alone: Callable[[], bool],
-    ) -> None:  # fmt: skip
-        """view: of now. member: this one's id. leader: says who leads instead. alone: this member
-        decides by itself, and takes writes whatever the view says."""
+        self, view: Callable[[], View], member: int, members: Callable[[], list[Standing]]
+    ) -> None:
+        """view, members: as of now; member: this one's id."""
         self._view = view
         self._member = member
-        self._leader = leader
-        self._alone = alone
+        self._members = members
         self._waiting: dict[asyncio.Future[None], None] = {}  # settled by turned
 
-    def turned(self, _view: View) -> None:
-        """Leader or role changed."""
+    @property
+    def alone(self) -> bool:
+        """Whether this control node decides by itself. It takes writes whatever the view says: a
+        full disk makes it step down, and a write makes it try again."""
+        voters = [one.member.id for one in self._members() if one.role is MemberRole.VOTER]
+        return voters == [self._member]
+
+    def turned(self, _view: View | None = None) -> None:
+        """Leader or role changed: whoever waits looks again."""
         waiting, self._waiting = self._waiting, {}
         for one in waiting:
             if not one.done():
@@ -57,7 +61,7 @@ class Leading:
         the one that does; without any when there was none for a while."""
         loop = asyncio.get_running_loop()
         until = loop.time() + WAIT_S
-        while not (view := self._view()).leads and not self._alone():
+        while not (view := self._view()).leads and not self.alone:
             if view.leader not in (0, self._member) or len(self._waiting) >= WAITING_MAX:
                 raise self.elsewhere()
             if loop.time() >= until:
@@ -66,14 +70,17 @@ class Leading:
 
     def elsewhere(self) -> ApiError:
         """The refusal of what another control node has to do."""
-        error = self._leader()
-        return not_leader(str(error), error.endpoints)
+        for standing in self._members():
+            member = standing.member
+            if standing.leads and member.id != self._member:
+                return not_leader(f'control node "{member.name}" leads', member.endpoints)
+        return not_leader("no control node leads at this moment: try again")
 
     async def _turn(self, until: float) -> None:
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
         self._waiting[turn] = None
-        timer = loop.call_at(until, lambda: turn.done() or turn.set_result(None))
+        timer = loop.call_at(until, self.turned)
         try:
             await turn
         finally:

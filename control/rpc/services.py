@@ -17,8 +17,9 @@ from holdfast.control.cache import Cache
 from holdfast.control.cache.hub import Hub
 from holdfast.control.eventshare import EventShare
 from holdfast.control.registry import Registry
-from holdfast.control.rpc import access, backups, cluster, resources
-from holdfast.control.rpc.doors import Authenticate
+from holdfast.control.rpc import access, backups, cluster, members, resources
+from holdfast.control.rpc.doors import Authenticate, Require, anywhere
+from holdfast.control.rpc.enrolment import Enrolment
 from holdfast.control.rpc.pods import PodsService
 from holdfast.control.rpc.sessions import SessionsService
 from holdfast.control.sessions.sessions import Sessions
@@ -34,7 +35,7 @@ NAMES = tuple(
 
 @dataclass(frozen=True)
 class Parts:
-    """What the services work with. member: this control node, as others know it."""
+    """What the services work with. group: the control nodes; require: passes at their leader."""
 
     engine: Engine
     cache: Cache
@@ -47,8 +48,8 @@ class Parts:
     tokens: JoinTokens
     revocations: Revocations
     authenticate: Authenticate
-    endpoints: tuple[str, ...]
-    member: cluster.Member
+    group: members.Group
+    require: Require = anywhere
 
 
 def handlers(
@@ -61,18 +62,27 @@ def handlers(
         revocations=parts.revocations,
         authenticate=parts.authenticate,
         connected=lambda node: parts.sessions.get(node) is not None,
-        endpoints=parts.endpoints,
+        endpoints=lambda: members.addresses(parts.group.members()),
+        enrolment=Enrolment(
+            parts.group,
+            parts.authority,
+            parts.tokens,
+            parts.registry.ranges,
+            lambda: parts.engine.status().cluster_id,
+        ),
+        require=parts.require,
     )
     parts.revocations.listen(parts.sessions.revoked)
-    who = parts.authenticate
+    who, require = parts.authenticate, parts.require
+    engine, cache = parts.engine, parts.cache
     objects = resources.ResourcesService(
-        parts.engine, parts.cache, parts.hub, parts.registry, who, parts.event_share
+        engine, cache, parts.hub, parts.registry, who, parts.event_share, require
     )
     return [
         objects.handler(),
-        cluster.ClusterService(parts.engine, parts.cache, who, [parts.member]).handler(),
-        backups.BackupService(parts.engine, parts.cache, parts.authority, who, clock).handler(),
+        cluster.ClusterService(engine, cache, who, parts.group, require).handler(),
+        backups.BackupService(engine, cache, parts.authority, who, clock).handler(),
         access.AccessService(doors, clock, rng).handler(),
-        SessionsService(parts.sessions, parts.streams, who, objects.batch).handler(),
-        PodsService(parts.cache, parts.streams, who).handler(),
+        SessionsService(parts.sessions, parts.streams, who, objects.batch, require).handler(),
+        PodsService(cache, parts.streams, who, require).handler(),
     ]

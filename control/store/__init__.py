@@ -2,7 +2,7 @@
 
 From the inside out: `commands` (what is said), `state` with `retries` (what is decided, pure),
 `records` (the log's bytes, pure), `history` and `behind` (what memory has and disk has not,
-pure), `image` (the SQLite schema), `database` (its thread), `directory` and `opening` (whose
-files these are, and loading them), `groups` and `pipeline` (group commit), `upkeep`, and
-`local_engine`, which joins them. The Raft and etcd engines reuse all but the pipeline.
+pure), `image` (the SQLite schema), `database` (its thread), `directory` and `disk` (whose files
+these are), `groups` (group commit), and the engines: `raft_engine` with the parts in
+`replicated`, and `etcd`.
 """

@@ -60,7 +60,8 @@ def parse_conf(text: str) -> ConfState:
     if not text:
         return ConfState()
     *ids, auto_leave = json.loads(text)
-    return ConfState(*(tuple(map(int, one)) for one in ids), auto_leave=bool(auto_leave))
+    voters, learners, outgoing, following = (tuple(map(int, one)) for one in ids)
+    return ConfState(voters, learners, outgoing, following, bool(auto_leave))
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,15 @@ class Compact(NamedTuple):
     floor: int
 
 
+class Check(NamedTuple):
+    """What the leader's state was after the log's entry at an index: a member that had another
+    one there must end. checksum: `Position.checksum`."""
+
+    index: int  # type: ignore[assignment]  # tuple.index is not used
+    revision: int
+    checksum: int
+
+
 def flaw(commit: Commit) -> str:
     """Which limit of atomic commits this one breaks, as a sentence; "" = none."""
     if not commit.atomic:

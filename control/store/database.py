@@ -19,6 +19,9 @@ from holdfast.control.store.engine import DiskFullError, FatalStoreError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+STATEMENTS_KEPT = 256
+"""Parsed statements: those of the image come in so many texts at most."""
+
 _FULL = {
     sqlite3.SQLITE_FULL,
     4874,  # SQLITE_IOERR_SHMSIZE: the shared-memory index could not grow
@@ -44,7 +47,9 @@ class Database:
     async def open(cls, path: Path, cache_bytes: int) -> Database:
         """Open an existing file. Raises FatalStoreError when SQLite refuses it."""
         try:
-            connection = await aiosqlite.connect(_uri(path), uri=True, isolation_level=None)
+            connection = await aiosqlite.connect(
+                _uri(path), uri=True, isolation_level=None, cached_statements=STATEMENTS_KEPT
+            )
         except sqlite3.Error as error:
             raise _told(error, path) from error
         database = cls(connection, path)

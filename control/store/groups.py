@@ -20,11 +20,15 @@ WAITING_WRITES_MAX = 200_000
 WAITING_BYTES_MAX = 256 << 20
 
 
+Waited = Commit | Compact
+"""What somebody waits for the result of."""
+
+
 @dataclass(slots=True)
 class Waiting:
     """One command and who waits for it."""
 
-    command: Commit | Compact
+    command: Waited
     writes: int
     bytes: int
     done: Future[Result]

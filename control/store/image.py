@@ -11,8 +11,9 @@ with them. The rows of a snapshot that is being received stand in tables of thei
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
+from functools import lru_cache
 
 from holdfast.control.store import records
 from holdfast.control.store.behind import Behind, Meta
@@ -57,6 +58,9 @@ _META_FIELDS = 10
 # At most this many rows in one statement: eight columns stay below SQLite's usual limit of
 # 32,766 variables, and a transaction of a full group needs one or two statements.
 ROWS_MAX = 1_024
+# Fewer rows than this are one statement, of whatever number; more are cut at powers of two.
+ROWS_EXACT = 64
+STATEMENTS_KEPT = 256
 _LAST = (1 << 63) - 1  # no revision is above it
 FREE_PAGES_KEPT = 1_024
 VACUUM_PAGES = 128
@@ -99,13 +103,32 @@ def save_meta(connection: sqlite3.Connection, meta: Meta) -> None:
 def insert_changes(
     connection: sqlite3.Connection, changes: Sequence[Change], table: str = "changes"
 ) -> None:
-    """One multi-row statement a slice: each statement hands the GIL over and back."""
-    for start in range(0, len(changes), ROWS_MAX):
+    """One multi-row statement a portion: each statement hands the GIL over and back."""
+    for start, end in portions(len(changes)):
         values: list[object] = []
-        for revision, key, value, _, created, replaced, end in changes[start : start + ROWS_MAX]:
-            values += (revision, *key, created, replaced, end, value)
-        rows = ", ".join([f"({marks(8)})"] * (len(values) // 8))
-        connection.execute(f"INSERT INTO {table} VALUES {rows}", values)  # noqa: S608
+        for revision, key, value, _, created, replaced, last in changes[start:end]:
+            values += (revision, *key, created, replaced, last, value)
+        connection.execute(insertion(table, 8, end - start), values)
+
+
+def portions(count: int) -> Iterator[tuple[int, int]]:
+    """How many rows are cut into statements: (start, end) of each.
+
+    Few sizes, so that their texts come again and again: SQLite parses each once.
+    """
+    start = 0
+    while start < count:
+        left = count - start
+        size = left if left < ROWS_EXACT else min(1 << left.bit_length() - 1, ROWS_MAX)
+        yield start, start + size
+        start += size
+
+
+@lru_cache(STATEMENTS_KEPT)
+def insertion(table: str, columns: int, rows: int) -> str:
+    """The statement that adds so many rows."""
+    values = ", ".join([f"({marks(columns)})"] * rows)
+    return f"INSERT INTO {table} VALUES {values}"  # noqa: S608
 
 
 def _save_retries(connection: sqlite3.Connection, behind: Behind) -> None:
@@ -126,13 +149,12 @@ def insert_retries(
     connection: sqlite3.Connection, retries: Sequence[Remembered], table: str = "retries"
 ) -> None:
     """Add rows to the table of ids."""
-    for start in range(0, len(retries), ROWS_MAX):
+    for start, end in portions(len(retries)):
         values: list[object] = []
-        for one in retries[start : start + ROWS_MAX]:
+        for one in retries[start:end]:
             result = None if one.result is None else records.encode_result(one.result)
             values += (one.position, one.id, result)
-        rows = ", ".join([f"({marks(3)})"] * (len(values) // 3))
-        connection.execute(f"INSERT INTO {table} VALUES {rows}", values)  # noqa: S608
+        connection.execute(insertion(table, 3, end - start), values)
 
 
 def load_meta(connection: sqlite3.Connection) -> tuple[Meta, int] | None:

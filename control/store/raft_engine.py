@@ -19,7 +19,6 @@ from holdfast.control.raft.errors import RaftPanic
 from holdfast.control.raft.messages import HardState, Snapshot
 from holdfast.control.raft.shell.seams import LogFullError, Pace, Randomness, Setup, Transport, View
 from holdfast.control.raft.shell.solitude import Solitude
-from holdfast.control.store import incoming
 from holdfast.control.store.commands import (
     ANY,
     Change,
@@ -44,7 +43,7 @@ from holdfast.control.store.engine import (
     StoreError,
 )
 from holdfast.control.store.groups import join, split
-from holdfast.control.store.replicated import readings
+from holdfast.control.store.replicated import incoming, readings
 from holdfast.control.store.replicated.members import Member, Standing
 from holdfast.control.store.replicated.opening import Founding, Opened, open_store
 from holdfast.control.store.replicated.running import Running
@@ -166,6 +165,7 @@ class RaftEngine:
         except TimeoutError:
             log.warning("the store stops with commits under way")
         running.proposals.close(StoreError("the store is stopping"), undone=False)
+        await running.membership.hand_over()
 
     async def _close(self, store: Opened) -> None:
         running, self._running = self._running, None

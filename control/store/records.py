@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from zlib import crc32
 
 from holdfast.control.store.commands import (
+    Check,
     Commit,
     Compact,
     Compare,
@@ -24,12 +25,13 @@ from holdfast.control.store.commands import (
 )
 
 VERSION = 1
-Command = Commit | Compact
+Command = Commit | Compact | Check
 
-_COMMIT, _COMPACT = 1, 2
+_COMMIT, _COMPACT, _CHECK = 1, 2, 3
 _HEAD = struct.Struct("<BI")
 _COMMIT_HEAD = struct.Struct("<B?qBII")  # kind, atomic, term, bytes of id, writes, compares
 _FLOOR = struct.Struct("<Bq")
+_STATE = struct.Struct("<Bqqq")  # kind, index, revision, checksum
 _WRITE = struct.Struct("<qiHHH")  # expect, bytes of value (-1 = delete), of resource … name
 _COMPARE = struct.Struct("<qHHH")
 _CHAIN = struct.Struct("<IQQB")
@@ -57,6 +59,8 @@ def encode(commands: Sequence[Command]) -> bytes:
     for command in commands:
         if isinstance(command, Compact):
             parts.append(_FLOOR.pack(_COMPACT, command.floor))
+        elif isinstance(command, Check):
+            parts.append(_STATE.pack(_CHECK, *command))
         else:
             _encode_commit(parts, command)
     return b"".join(parts)
@@ -98,23 +102,45 @@ def _decode(reader: _Reader) -> Command:
     kind = reader.raw[reader.at] if reader.at < len(reader.raw) else 0
     if kind == _COMPACT:
         return Compact(reader.take(_FLOOR)[1])
+    if kind == _CHECK:
+        return Check(*reader.take(_STATE)[1:])
     if kind != _COMMIT:
         raise RecordError(f"has a command of unknown kind {kind}")
     _, atomic, term, id_bytes, writes, compares = reader.take(_COMMIT_HEAD)
     commit_id = reader.bytes(id_bytes)
     return Commit(
         commit_id,
-        [_decode_write(reader) for _ in range(writes)],
+        _decode_writes(reader, writes),
         [_decode_compare(reader) for _ in range(compares)],
         bool(atomic),
         term,
     )
 
 
-def _decode_write(reader: _Reader) -> Write:
-    expect, length, *lengths = reader.take(_WRITE)
-    key = reader.key(lengths)
-    return Write(key, None if length < 0 else reader.bytes(length), expect)
+def _decode_writes(reader: _Reader, count: int) -> list[Write]:
+    """So many writes. Resources and namespaces repeat: each pair is decoded once."""
+    raw, at, end = reader.raw, reader.at, len(reader.raw)
+    unpack, size, new = _WRITE.unpack_from, _WRITE.size, tuple.__new__
+    places: dict[tuple[int, bytes], tuple[str, str]] = {}
+    writes: list[Write] = []
+    for _ in range(count):
+        expect, length, one, two, three = unpack(raw, at)
+        name_at = at + size + one + two
+        head = raw[at + size : name_at]
+        place = places.get((one, head))
+        if place is None:
+            place = places[one, head] = head[:one].decode(), head[one:].decode()
+        at = name_at + three
+        key = new(Key, (*place, raw[name_at:at].decode()))
+        value = None
+        if length >= 0:
+            value = raw[at : at + length]
+            at += length
+        if at > end:
+            raise struct.error("past the end")
+        writes.append(new(Write, (key, value, expect)))
+    reader.at = at
+    return writes
 
 
 def _decode_compare(reader: _Reader) -> Compare:

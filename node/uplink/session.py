@@ -1,5 +1,8 @@
 """One node's session: the stream that says it is alive, carries its writes and brings tickets.
 
+It is with the leader of the control nodes: another one names the leader, and the node turns to it
+at once. One that is silent for long (it answers some of the beats) is left for another.
+
 Any message is a beat; the control node dictates the interval in its Welcome, and what was written
 within it needs no Beat beside. When the stream breaks it is opened again, quickly at first: until
 then the cluster takes the node for silent. Writes whose answer did not come are of unknown outcome.
@@ -30,6 +33,11 @@ WELCOME_TIMEOUT_S = 10.0
 WRITTEN_TIMEOUT_S = 30.0
 AGAIN_FIRST_S = 0.1
 AGAIN_MAX_S = 3.0
+TURNS_MAX = 4
+"""Times in a row that a control node may name another one before there is a pause."""
+SILENT_S_MIN = 5.0
+INTERVALS_SILENT = 12
+"""A control node that said nothing for so many beats, and so long, is not there any more."""
 SLACKS = 20
 """A beat may be late by this part of its interval, so that those of many nodes in one process are
 sent, carried and heard together."""
@@ -65,6 +73,7 @@ class Session:
         self._stream: Any = None  # while there is one
         self._turn = asyncio.Lock()  # a stream takes one message at a time
         self._sent_at = 0.0
+        self._heard_at = 0.0
         self._number = 0
         # Of the writes under way: set by the reader, or when the stream ends; `batch` waits.
         self._written: asyncio.Future[sessions_pb2.Written] | None = None
@@ -72,12 +81,16 @@ class Session:
     async def run(self) -> None:
         """For ever: open, beat, open again."""
         backoff = Backoff(AGAIN_FIRST_S, AGAIN_MAX_S)
+        turns = 0
         while True:
+            address = self._client.address
             welcomed = False
+            refusal: ApiError | None = None
             try:
                 welcomed = await self._hold()
             except grpc.aio.AioRpcError as error:
-                log.info("session ended", node=self._identity.node_name, why=error.details())
+                refusal = self._client.refusal(error, address)
+                log.info("session ended", node=self._identity.node_name, why=refusal.message)
             except TimeoutError:
                 log.info("no welcome in time", node=self._identity.node_name)
             welcomed |= self.connected
@@ -85,6 +98,12 @@ class Session:
             self._settle(None)
             if welcomed:
                 backoff.reset()
+                turns = 0
+            turned = refusal is not None and refusal.reason is Reason.NOT_LEADER
+            if turned and self._client.address != address and turns < TURNS_MAX:
+                turns += 1
+                continue
+            turns = 0
             await asyncio.sleep(backoff.next_s(random.random()))  # noqa: S311
 
     async def batch(self, writes: Sequence[Write]) -> list[Outcome]:
@@ -136,6 +155,7 @@ class Session:
 
     async def _hold(self) -> bool:
         """One stream, from Hello until it ends; returns whether it was welcomed."""
+        loop, address = asyncio.get_running_loop(), self._client.address
         stub: Any = sessions_pb2_grpc.SessionsStub(self._client.channel)
         stream = self._stream = stub.Open(metadata=self._client.metadata())
         beating: asyncio.Task[None] | None = None
@@ -151,15 +171,19 @@ class Session:
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
                 message = await stream.read()
             while message is not grpc.aio.EOF:
+                self._heard_at = loop.time()
                 if message.HasField("written"):
                     self._settle(message.written)
                 elif message.HasField("welcome"):
                     interval_s = max(0.05, message.welcome.beat_interval_ms / 1000)
                     if beating is not None:
                         beating.cancel()
-                    beating = asyncio.create_task(self._beat(interval_s))
-                    self.connected = True
-                    self._opened()
+                    beating = asyncio.create_task(self._beat(interval_s, stream))
+                    self._client.answered(address)
+                    self._client.learn(message.welcome.endpoints)
+                    if not self.connected:
+                        self.connected = True
+                        self._opened()
                 elif message.HasField("ticket"):
                     self._ticket(message.ticket)
                 message = await stream.read()
@@ -170,8 +194,9 @@ class Session:
                 beating.cancel()
             stream.cancel()
 
-    async def _beat(self, interval_s: float) -> None:
+    async def _beat(self, interval_s: float, stream: Any) -> None:
         loop = asyncio.get_running_loop()
+        silent_s = max(SILENT_S_MIN, interval_s * INTERVALS_SILENT)
         slack_s = interval_s / SLACKS
         sequence = 0
         with contextlib.suppress(ApiError):
@@ -181,6 +206,9 @@ class Session:
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
                     continue
+                if loop.time() - self._heard_at > silent_s:
+                    stream.cancel()  # the reader goes on with another control node
+                    return
                 sequence += 1
                 beat = sessions_pb2.Beat(sequence=sequence)
                 await self._send(sessions_pb2.NodeMessage(beat=beat))

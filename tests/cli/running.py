@@ -142,11 +142,13 @@ def _until(holds: Callable[[], bool], what: str) -> None:
 
 
 def _free_port() -> int:
-    """A port that is free, and so is the next one."""
+    """A port that is free, as are those after it that a control node uses."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
+        with contextlib.ExitStack() as held:
+            first, second, third = (held.enter_context(socket.socket()) for _ in range(3))
             first.bind(("127.0.0.1", 0))
             port = int(first.getsockname()[1])
             with contextlib.suppress(OSError, OverflowError):
                 second.bind(("127.0.0.1", port + 1))
+                third.bind(("127.0.0.1", port + 3))
                 return port

@@ -29,17 +29,17 @@ PODS = 6
 
 
 def free_port():
-    """A port whose successor is free too."""
+    """A port that is free, as are those after it that a control node uses."""
     for _ in range(50):
-        port = random.randrange(20_000, 40_000)
-        with socket.socket() as one, socket.socket() as two:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as one, socket.socket() as two, socket.socket() as three:
             try:
-                one.bind(("127.0.0.1", port))
-                two.bind(("127.0.0.1", port + 1))
+                for probe, number in ((one, port), (two, port + 1), (three, port + 3)):
+                    probe.bind(("127.0.0.1", number))
             except OSError:
                 continue
             return port
-    raise AssertionError("no two free ports in a row")
+    raise AssertionError("no free ports in a row")
 
 
 async def until(check, what, wait_s=15.0):

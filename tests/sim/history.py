@@ -122,5 +122,6 @@ def token(operation: int, at: int) -> bytes:
 
 
 def origin(value: bytes) -> int:
-    """The operation that wrote a value."""
-    return int(value.split(b".")[0])
+    """The operation that wrote a value; 0 = none of ours (a member's row)."""
+    number = value.split(b".")[0]
+    return int(number) if number.isdigit() else 0

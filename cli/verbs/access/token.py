@@ -52,11 +52,12 @@ def list_(target: Target) -> None:
                 token.id,
                 cells.duration(token.expires_at_s - now),
                 "unlimited" if token.uses_left < 0 else str(token.uses_left),
+                "control nodes" if token.control else "nodes",
                 token.description,
             ]
             for token in await access.tokens(client)
         ]
-        click.echo("\n".join(lines(["ID", "EXPIRES IN", "USES LEFT", "DESCRIPTION"], rows)))
+        click.echo("\n".join(lines(["ID", "EXPIRES IN", "USES LEFT", "FOR", "DESCRIPTION"], rows)))
 
     session.run(target, work)
 

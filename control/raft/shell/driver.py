@@ -13,7 +13,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from holdfast.control.raft.core.config import Config
 from holdfast.control.raft.errors import ProposalDroppedError, StepError
 from holdfast.control.raft.messages import (
     LOCAL_APPEND,
@@ -42,12 +41,16 @@ from holdfast.control.raft.shell.seams import (
     Transport,
     View,
 )
+from holdfast.control.raft.shell.settings import config
+from holdfast.control.raft.shell.waits import Waits
 from holdfast.control.raft.storage import LogStorage
 
 IDLE_FLUSH_S = 0.02
 """Rows of applied entries wait this long for a log transaction to ride in."""
 FULL_RETRY_S = 1.0
 """On a full disk writing is tried again this often; who asks is tried at once."""
+STANDS = 4
+"""How often votes are asked for at once when the leader's process is gone; then it is as always."""
 SLICE_S = 0.004
 """Messages are stepped for so long before others run."""
 
@@ -74,8 +77,7 @@ class Driver:
         self._applied = asyncio.Event()  # set when nothing is left to apply; `write` waits
         self._applied.set()
         self._applies: deque[Message] = deque()
-        self._reaching: list[tuple[int, asyncio.Future[None]]] = []
-        self._turning: list[asyncio.Future[None]] = []
+        self._waits = Waits()
         self._appends = self._new_appends()
         self._reads = self._new_reads()
         self._flush_s = IDLE_FLUSH_S
@@ -101,6 +103,12 @@ class Driver:
         """What the owner must run until the end, each as a task."""
         return self.turn, self.write, self.apply
 
+    @property
+    def acknowledged(self) -> int:
+        """The index up to which the core knows entries as applied: it may still read those above,
+        although the state machine is further."""
+        return self._node.raft.log.applied
+
     def needed(self) -> int:
         """The index that the peer furthest behind has, of those heard of lately; whom a snapshot
         is sent to will need what follows it. On others than the leader: 0."""
@@ -124,6 +132,21 @@ class Driver:
         if len(self._inbox) < self._setup.pace.inbox:
             self._inbox.append(message)
             self._wake.set()
+
+    @property
+    def awaits_snapshot(self) -> bool:
+        """A snapshot was accepted and is not installed yet."""
+        return self._node.raft.log.unstable.snapshot is not None
+
+    def deliver_snapshot(self, message: Message) -> bool:
+        """A SNAP message whose state is at hand; whether it was accepted, and will be installed."""
+        if self._paused or self._halted:
+            return False
+        before = self.awaits_snapshot
+        self._step(message)
+        accepted = self.awaits_snapshot and not before
+        self._pump()
+        return accepted
 
     def propose(self, data: bytes) -> tuple[int, int]:
         """Append to the log of this leader; the entry's index and term. What stands there when
@@ -160,18 +183,11 @@ class Driver:
 
     async def reach(self, index: int) -> None:
         """Wait until this index is applied."""
-        if self._machine.applied >= index:
-            return
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reaching.append((index, waiting))
-        await waiting
+        await self._waits.reach(index, lambda: self._machine.applied)
 
     async def until(self, wanted: Callable[[View], bool]) -> None:
         """Wait until the view is as wanted."""
-        while not wanted(self.view):
-            turned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._turning.append(turned)
-            await turned
+        await self._waits.until(wanted, lambda: self.view)
 
     def transfer(self, member: int) -> None:
         """Begin to hand leadership over; it shows in the view, or nothing comes of it."""
@@ -194,23 +210,32 @@ class Driver:
             return
         self._node.forget_leader()
         self._pump()
-        pace = self._setup.pace
-        delay = pace.rejoin_s * self._setup.randomness(1_000) / 1_000
-        asyncio.get_running_loop().call_later(delay, self._stand, self._node)
+        self._stand_later(STANDS)
+
+    def _stand_later(self, times: int) -> None:
+        """Ask for votes at a random moment, and again while nobody leads: a vote that is asked
+        for before the others have noticed is refused."""
+        delay = self._setup.pace.rejoin_s * self._setup.randomness(1_000) / 1_000
+        asyncio.get_running_loop().call_later(delay, self._stand, self._node, times)
 
     def resume(self) -> None:
         """Try again at once after the disk was full."""
         if self._paused and self._applied.is_set():
             self._rebuild()
 
-    def _stand(self, node: RawNode) -> None:
-        if node is self._node and not self._paused and self.view.leader == NONE:
-            try:
+    def _stand(self, node: RawNode, times: int) -> None:
+        waits = self.view.role in (Role.FOLLOWER, Role.PRE_CANDIDATE)
+        if node is not self._node or self._paused or self._halted or self.view.leader != NONE:
+            return
+        try:
+            if waits:
                 node.campaign()
                 self._pump()
-            except BaseException as error:
-                self._observer.failed(error)
-                raise
+        except BaseException as error:
+            self._observer.failed(error)
+            raise
+        if times > 1:
+            self._stand_later(times - 1)
 
     async def turn(self) -> None:
         """Step what was received, and tick."""
@@ -296,10 +321,7 @@ class Driver:
         view = View(raft.term, raft.leader, raft.role, leads)
         if view != self.view:
             self.view = view
-            turning, self._turning = self._turning, []
-            for one in turning:
-                if not one.done():
-                    one.set_result(None)
+            self._waits.turned()
             self._observer.turned(view)
 
     async def write(self) -> None:
@@ -385,13 +407,7 @@ class Driver:
 
     def _reached(self) -> None:
         """Wake those who wait for an index."""
-        applied, left = self._machine.applied, []
-        for index, waiting in self._reaching:
-            if index > applied:
-                left.append((index, waiting))
-            elif not waiting.done():
-                waiting.set_result(None)
-        self._reaching = left
+        self._waits.reached(self._machine.applied)
 
     def _respond(self, responses: Sequence[Message]) -> None:
         outgoing = []
@@ -428,26 +444,7 @@ class Driver:
             self._node.campaign()
 
     def _new_node(self) -> RawNode:
-        pace = self._setup.pace
-        config = Config(
-            id=self._setup.member,
-            storage=self._log,
-            randomness=self._setup.randomness,
-            election_tick=pace.election_ticks,
-            heartbeat_tick=pace.heartbeat_ticks,
-            applied=self._machine.applied,
-            async_storage_writes=True,
-            max_size_per_msg=pace.bytes_per_message,
-            max_committed_size_per_ready=pace.applying_bytes,
-            max_uncommitted_entries_size=pace.uncommitted_bytes,
-            max_inflight_msgs=pace.inflight_messages,
-            max_inflight_bytes=pace.inflight_bytes,
-            check_quorum=True,
-            pre_vote=True,
-            disable_proposal_forwarding=True,
-            step_down_on_removal=True,
-        )
-        return RawNode(config)
+        return RawNode(config(self._setup, self._log, self._machine.applied))
 
     def _new_appends(self) -> Appends:
         return Appends(self._setup.pace.batch_bytes, self._log.initial_state()[0])

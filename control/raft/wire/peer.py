@@ -26,6 +26,8 @@ log = structlog.get_logger()
 
 BEATS_MAX = 256
 APPENDS_MAX = 128
+PROBES = 4
+PROBE_AGAIN_S = 0.03
 PROBE_S = 0.5
 """How long an address may take to accept or refuse."""
 SERVICE = "/holdfast.api.raft.v1.Raft/"
@@ -60,7 +62,8 @@ class Peer:
 
     def put(self, message: Message) -> None:
         """Send a message, or drop it."""
-        bulk = message.type is MessageType.APP and message.entries
+        # An append without entries says where the log is, too: it must not overtake the others.
+        bulk = message.type is MessageType.APP
         if not (self._appends if bulk else self._beats).put(message):
             self._port.unreachable(self._member)
 
@@ -114,12 +117,15 @@ class Peer:
             self._begin(channel.close())
 
     async def _probe(self) -> None:
-        """Is somebody there?"""
+        """Is somebody there? A process that ends closes what it listens on last, so a connection
+        that is taken is no answer yet."""
         host, _, port = self.address.rpartition(":")
         try:
-            async with asyncio.timeout(PROBE_S):
-                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-            writer.close()
+            for _ in range(PROBES):
+                async with asyncio.timeout(PROBE_S):
+                    _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+                writer.close()
+                await asyncio.sleep(PROBE_AGAIN_S)
         except ConnectionRefusedError:
             self._port.refused(self._member)
         except (OSError, ValueError, TimeoutError):

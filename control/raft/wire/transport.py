@@ -61,8 +61,11 @@ class GrpcTransport:
             await peer.close()
 
     def peers(self, addresses: Mapping[int, str]) -> None:
-        """See Transport."""
+        """See Transport. The streams to who was removed end."""
         self._known = addresses
+        for member in [one for one in self._peers if one not in addresses]:
+            if self._port is not None and not self._port.admits(member):
+                self._peers.pop(member).retire()
 
     def send(self, messages: Sequence[Message]) -> None:
         """See Transport."""

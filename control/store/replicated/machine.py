@@ -14,13 +14,15 @@ from collections.abc import Callable, Sequence
 from holdfast.control.raft.messages import ConfState, Entry, decode_conf_change
 from holdfast.control.store import records
 from holdfast.control.store.behind import conf_text
-from holdfast.control.store.commands import Change, Commit, Compact, Result
+from holdfast.control.store.commands import Change, Check, Commit, Compact, Result
 from holdfast.control.store.engine import FatalStoreError, UnknownOutcomeError
 from holdfast.control.store.groups import Waiting
 from holdfast.control.store.replicated.opening import Opened
 
 SLICE_S = 0.004
 """Others run after this long."""
+SUMS_MAX = 4_096
+"""Entries after which this member's checksum is remembered, to be compared with the leader's."""
 SPENT = "this commit id is too old: what came of its commit is no longer known"
 
 Answered = Callable[[int, int], Sequence[Waiting]]
@@ -39,6 +41,7 @@ class StoreMachine:
         self._tell = tell
         self._waiting = waiting
         self._configured = configured
+        self._sums: dict[int, tuple[int, int]] = {}  # index → revision, checksum; the newest last
         store.log.applied = store.behind.image.applied
 
     @property
@@ -72,6 +75,26 @@ class StoreMachine:
         store = self._store
         store.behind.whole(entry.index, entry.term, store.log.crc(entry.index))
         store.log.applied = entry.index
+        position = store.state.position
+        self._sums[entry.index] = (position.revision, position.checksum)
+        if len(self._sums) > SUMS_MAX:
+            del self._sums[next(iter(self._sums))]
+
+    def check(self) -> Check:
+        """The state after the newest entry applied whole, for the others to compare."""
+        index = self.applied
+        position = self._store.state.position
+        revision, checksum = self._sums.get(index, (position.revision, position.checksum))
+        return Check(index, revision, checksum)
+
+    def _compare(self, check: Check) -> None:
+        """Raises FatalStoreError when this member's state was another one."""
+        own = self._sums.get(check.index)
+        if own is not None and own != (check.revision, check.checksum):
+            raise FatalStoreError(
+                f"{self._store.disk.name}: after log entry {check.index} the objects differ from "
+                "the leader's: remove this member and let it join anew"
+            )
 
     async def _apply_own(self, term: int, group: Sequence[Waiting]) -> None:
         now = asyncio.get_running_loop().time
@@ -106,6 +129,9 @@ class StoreMachine:
         store = self._store
         if isinstance(command, Compact):
             store.state.compact(command.floor)
+            return Result((), store.state.position.revision)
+        if isinstance(command, Check):
+            self._compare(command)
             return Result((), store.state.position.revision)
         assert isinstance(command, Commit)
         result, changes, remembered = store.state.apply(term, command)

@@ -8,6 +8,7 @@ a removed member stays as a tombstone: ids are never used again, and its calls a
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -26,6 +27,7 @@ CAUGHT_UP_SHARE = 0.9
 """A learner may vote when it has this share of what is committed."""
 CHANGE_S = 10.0
 TRANSFER_S = 3.0
+HAND_OVER_S = 1.0
 
 
 class MemberRole(StrEnum):
@@ -182,6 +184,18 @@ class Membership:
                 await self._driver.until(lambda view: view.leader == member)
         except TimeoutError:
             raise StoreError(f'member "{name}" did not take over in {TRANSFER_S:g} s') from None
+
+    async def hand_over(self) -> None:
+        """Before a stop: let the voter that has most of the log lead, if this member does. Nothing
+        is promised; the others find a leader by themselves, later."""
+        if not self._driver.view.leads:
+            return
+        voters = [one for one in self._store.log.conf.voters if one != self._store.member]
+        if voters:
+            self._driver.transfer(max(voters, key=self._matched))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HAND_OVER_S):
+                    await self._driver.until(lambda view: not view.leads)
 
     def _require(self, member: int) -> str:
         """The name of somebody in the group. Raises StoreError."""

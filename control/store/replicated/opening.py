@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from holdfast.control.raft.messages import ConfState, Entry, EntryType, HardState
-from holdfast.control.store import image, log_rows, records
+from holdfast.control.store import image, records
 from holdfast.control.store.behind import Meta, WriteBehind, conf_text
 from holdfast.control.store.commands import Key
 from holdfast.control.store.disk import Connection, Disk
 from holdfast.control.store.engine import FatalStoreError, StoreError
-from holdfast.control.store.log_rows import Linked
-from holdfast.control.store.replicated.tail import LogTail
+from holdfast.control.store.replicated import log_rows
+from holdfast.control.store.replicated.tail import Linked, LogTail
 from holdfast.control.store.retries import Retries
 from holdfast.control.store.state import State
 

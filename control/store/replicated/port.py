@@ -20,10 +20,11 @@ class StorePort:
     """A Port on an open store. begin: runs a coroutine as a task of the engine."""
 
     def __init__(
-        self, store: Opened, driver: Driver, membership: Membership, begin: Callable[..., object]
-    ) -> None:
+        self, store: Opened, driver: Driver, membership: Membership, begin: Callable[..., object],
+        failed: Callable[[BaseException], None],
+    ) -> None:  # fmt: skip
         self.sending = Sending(store, begin)
-        self.receiving = Receiving(store)
+        self.receiving = Receiving(store, driver.deliver_snapshot, failed)
         self.cluster_id = store.behind.image.cluster_id
         self.member = store.member
         self._driver = driver
@@ -63,5 +64,4 @@ class StorePort:
 
     async def take_snapshot(self, message: Message, pieces: AsyncIterator[bytes]) -> None:
         """See Port."""
-        await self.receiving.take(message, pieces)
-        self._driver.receive(message)
+        await self.receiving.take(message, pieces, lambda: self._driver.awaits_snapshot)

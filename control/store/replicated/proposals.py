@@ -18,8 +18,7 @@ from holdfast.control.raft.errors import ProposalDroppedError
 from holdfast.control.store import records
 from holdfast.control.store.commands import Result
 from holdfast.control.store.engine import StoreError, UnknownOutcomeError
-from holdfast.control.store.groups import Queue, Waiting
-from holdfast.control.store.records import Command
+from holdfast.control.store.groups import Queue, Waited, Waiting
 from holdfast.control.store.replicated.machine import lose
 
 GATHER_S = 0.005
@@ -28,6 +27,8 @@ transaction costs the same for one command as for twenty. Who writes alone never
 DROPPED_RETRY_S = 0.02
 """A proposal that the core does not take (too much is uncommitted, or leadership is being handed
 over) is tried again after this."""
+COMMAND_BYTES_MAX = 3 << 20
+"""A command must fit into one message to a peer (4 MiB), or it could never be replicated."""
 PARTS_AT_ONCE = 16
 """Parts of one batch that wait at the same time."""
 
@@ -55,16 +56,20 @@ class Proposals:
         """Commands that are not proposed yet."""
         return len(self._queue)
 
-    def add(self, command: Command, writes: int, size: int) -> Future[Result]:
+    def add(self, command: Waited, writes: int, size: int) -> Future[Result]:
         """Queue a command of so many writes and bytes. Raises StoreError: it did not happen."""
         if self._refusal:
             raise self._refusal
+        if size > COMMAND_BYTES_MAX:
+            raise StoreError(
+                f"a write of {size} bytes is too large: at most {COMMAND_BYTES_MAX >> 20} MiB"
+            )
         waiting = Waiting(command, writes, size, asyncio.get_running_loop().create_future())
         self._queue.add(waiting)
         self._wake.set()
         return waiting.done
 
-    async def add_all(self, parts: Iterable[tuple[Command, int, int]]) -> list[Result]:
+    async def add_all(self, parts: Iterable[tuple[Waited, int, int]]) -> list[Result]:
         """Queue commands in order, PARTS_AT_ONCE at a time; their results when all are applied.
 
         Raises StoreError when none happened, UnknownOutcomeError when some may have.

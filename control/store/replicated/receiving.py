@@ -17,12 +17,12 @@ from google.protobuf.message import DecodeError
 from holdfast.api.raft.v1 import state_pb2
 from holdfast.control.raft.messages import Entry, EntryType, HardState, Message, Snapshot
 from holdfast.control.raft.shell.seams import SnapshotLostError
-from holdfast.control.store import incoming
 from holdfast.control.store.behind import Meta, WriteBehind
 from holdfast.control.store.commands import Row
 from holdfast.control.store.engine import DiskFullError, FatalStoreError, StoreError
-from holdfast.control.store.log_rows import Linked
+from holdfast.control.store.replicated import incoming
 from holdfast.control.store.replicated.opening import Opened, load_state
+from holdfast.control.store.replicated.tail import Linked
 from holdfast.control.store.state import State
 
 Prepare = Callable[[Iterable[Row]], Awaitable[Callable[[], None]]]
@@ -41,23 +41,43 @@ class Staged:
 class Receiving:
     """The snapshots that this member receives, one at a time."""
 
-    def __init__(self, store: Opened) -> None:
+    def __init__(
+        self, store: Opened, deliver: Callable[[Message], bool],
+        failed: Callable[[BaseException], None],
+    ) -> None:  # fmt: skip
+        """deliver: hands the message to the core; whether it wants the state installed now.
+        failed: told when the disk is no longer to be trusted."""
         self._store = store
+        self._deliver = deliver
+        self._failed = failed
         self._busy = False
         self._staged: Staged | None = None
 
-    async def take(self, message: Message, pieces: AsyncIterator[bytes]) -> None:
-        """Store and check a snapshot. Raises SnapshotLostError: it was not taken."""
+    async def take(
+        self, message: Message, pieces: AsyncIterator[bytes], installing: Callable[[], bool]
+    ) -> None:
+        """Store and check a snapshot, then tell the core. installing: whether one that the core
+        has accepted waits to be installed. Raises SnapshotLostError: it was not taken."""
         assert message.snapshot
-        if self._busy:
+        if message.snapshot.index <= self._store.log.applied:
+            self._deliver(message)  # sent again, because our answer was lost
+            return
+        if self._busy or installing():
             raise SnapshotLostError("another snapshot is being received")
         self._busy, self._staged = True, None
         try:
             self._staged = await self._receive(message.snapshot, pieces)
+            if not self._deliver(message):
+                self._staged = None
         except DiskFullError as error:
             raise SnapshotLostError(str(error)) from error
-        except (DecodeError, ValueError, sqlite3.IntegrityError) as error:
+        except (DecodeError, ValueError) as error:
             raise SnapshotLostError(f"a snapshot came damaged ({error})") from error
+        except FatalStoreError as error:
+            if isinstance(error.__cause__, sqlite3.IntegrityError):
+                raise SnapshotLostError("a snapshot came with rows that contradict") from error
+            self._failed(error)
+            raise SnapshotLostError(str(error)) from error
         finally:
             self._busy = False
 
@@ -69,7 +89,7 @@ class Receiving:
             if position is None:
                 position = piece.position
                 self._check(snapshot, position)
-                await writer.transact(incoming.begin, snapshot.index)
+                await writer.transact(incoming.begin)
             await writer.transact(incoming.add, *_values(piece))
         if position is None:
             raise SnapshotLostError("a snapshot came without its state")
@@ -90,12 +110,12 @@ class Receiving:
     async def install(self, snapshot: Snapshot, hard_state: HardState, prepare: Prepare) -> None:
         """Make what was staged the state of this member. Raises DiskFullError: nothing changed."""
         staged, store = self._staged, self._store
+        self._staged = None
         if staged is None or staged.meta.applied != snapshot.index:
             raise StoreError(f"the snapshot at {snapshot.index} was accepted, but never received")
         switch = await prepare(staged.state.all_rows())
         state = hard_state._replace(commit=max(hard_state.commit, snapshot.index))
         await store.writer.transact(incoming.install, staged.meta, staged.swept, state)
-        self._staged = None
         store.state, store.swept = staged.state, staged.swept
         store.behind = WriteBehind(staged.meta, staged.state)
         store.log.conf = staged.meta.conf_state

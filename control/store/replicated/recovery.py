@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from holdfast.control.raft.messages import ConfState, Entry, EntryType, HardState
-from holdfast.control.store import image, log_rows
+from holdfast.control.store import image
 from holdfast.control.store.behind import Behind, Meta, conf_text
 from holdfast.control.store.commands import ANY, Commit, Write
 from holdfast.control.store.disk import Disk, FileDisk
 from holdfast.control.store.engine import FatalStoreError
-from holdfast.control.store.log_rows import Linked
+from holdfast.control.store.replicated import log_rows
 from holdfast.control.store.replicated.machine import StoreMachine
 from holdfast.control.store.replicated.members import RESOURCE, Member
 from holdfast.control.store.replicated.opening import Opened, open_store
+from holdfast.control.store.replicated.tail import Linked
 
 GAP = 1 << 32
 """More revisions than the lost members can have given away."""

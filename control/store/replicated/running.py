@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from holdfast.control.raft.errors import ProposalDroppedError
 from holdfast.control.raft.messages import HardState, Snapshot
 from holdfast.control.raft.shell.driver import Driver
 from holdfast.control.raft.shell.seams import Observer, Setup, Transport
+from holdfast.control.store import records
 from holdfast.control.store.commands import Change
 from holdfast.control.store.replicated.machine import StoreMachine
 from holdfast.control.store.replicated.members import RESOURCE, Member, Membership, alone
@@ -20,7 +23,7 @@ from holdfast.control.store.replicated.opening import Opened
 from holdfast.control.store.replicated.port import StorePort
 from holdfast.control.store.replicated.proposals import Proposals
 from holdfast.control.store.replicated.upkeep import Upkeep
-from holdfast.control.store.replicated.writer import Keep, StoreWriter
+from holdfast.control.store.replicated.writer import Keep, Needs, StoreWriter
 
 
 class Owner(Observer, Protocol):
@@ -43,13 +46,14 @@ class Running:
     def __init__(self, owner: Owner, store: Opened, setup: Setup, keep: Keep) -> None:
         self.store = store
         self._owner = owner
-        self.upkeep = Upkeep(store, owner.compact, lambda: self.driver.view.leads)
+        self.upkeep = Upkeep(store, owner.compact, lambda: self.driver.view.leads, self._verify)
+        self._verified = 0  # the revision that was compared last
         self.proposals = Proposals(lambda data: self.driver.propose(data), store.log.last_index)
         self._machine = StoreMachine(store, self._tell, self.proposals.take, self.configured)
-        self._writer = StoreWriter(store, keep, self._wrote, self._needed, owner.install)
+        self._writer = StoreWriter(store, keep, self._wrote, self._needs, owner.install)
         self.driver = Driver(setup, store.log, self._writer, self._machine, owner.transport, owner)
         self.membership = Membership(store, self.driver)
-        self.port = StorePort(store, self.driver, self.membership, self.begin)
+        self.port = StorePort(store, self.driver, self.membership, self.begin, owner.failed)
         store.log.offer = self.port.sending.offer
         self._others: dict[asyncio.Task[None], None] = {}
         self._jobs = [asyncio.create_task(owner.guard(job)) for job in self.driver.jobs]
@@ -83,18 +87,28 @@ class Running:
 
     def _tell(self, changes: Sequence[Change]) -> None:
         self._owner.tell(changes)
-        if any(change.key.resource == RESOURCE for change in changes):
+        if changes[0].key.resource == RESOURCE:  # members are never written beside others
             self.configured()
 
     def _wrote(self, total: int) -> None:
         self.upkeep.wrote(total)
         self.proposals.poke()
 
-    def _needed(self) -> int | None:
+    def _verify(self) -> None:
+        """Have every member compare its state with this one's, when something was written."""
+        revision = self.store.state.position.revision
+        if revision == self._verified or self.membership.ids() == (self.store.member,):
+            return
+        self._verified = revision
+        with suppress(ProposalDroppedError):  # leadership is being handed over: the next one will
+            self.driver.propose(records.encode([self._machine.check()]))
+
+    def _needs(self) -> Needs:
+        core = self.driver.acknowledged
         if self.membership.ids() in ((self.store.member,), ()):
-            return None
+            return Needs(core, None)
         needed, oldest = self.driver.needed(), self.port.sending.oldest
-        return needed if oldest is None else min(needed, oldest)
+        return Needs(core, needed if oldest is None else min(needed, oldest))
 
     async def halt(self) -> None:
         """Take nothing more from peers, finish what is under way, and flush."""

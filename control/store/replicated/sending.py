@@ -12,13 +12,17 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+import structlog
+
 from holdfast.api.raft.v1 import state_pb2
 from holdfast.control.raft.messages import Message, Snapshot
 from holdfast.control.raft.shell.seams import SnapshotLostError
 from holdfast.control.store.behind import Meta
 from holdfast.control.store.disk import Connection
-from holdfast.control.store.engine import StoreError
+from holdfast.control.store.engine import DiskFullError, StoreError
 from holdfast.control.store.replicated.opening import Opened, load_meta
+
+log = structlog.get_logger()
 
 WAL_BYTES_MAX = 256 << 20
 PIECE_ROWS = 128
@@ -68,7 +72,11 @@ class Sending:
 
     async def _prepare(self) -> None:
         try:
-            connection = await self._store.disk.freeze()
+            try:
+                connection = await self._store.disk.freeze()
+            except DiskFullError as error:
+                log.warning("no snapshot can be read", why=str(error))
+                return
             try:
                 meta, swept = await load_meta(self._store.disk, connection)
             except BaseException:

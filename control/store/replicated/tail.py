@@ -8,11 +8,19 @@ Pure module.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from holdfast.control.raft.messages import ConfState, Entry, HardState, Snapshot
 from holdfast.control.raft.storage import MemoryStorage, SnapshotUnavailableError
 from holdfast.control.store import records
-from holdfast.control.store.log_rows import Linked
+
+
+class Linked(NamedTuple):
+    """An entry with its checksum, chained over the entry before it."""
+
+    entry: Entry
+    crc: int
+
 
 Offer = Callable[[], Snapshot | None]
 """What a peer that is too far behind gets; None = there will be one later."""

@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from holdfast.control.store import image, incoming
+from holdfast.control.store import image
 from holdfast.control.store.engine import FatalStoreError, StoreError
 from holdfast.control.store.history import SAMPLE_S, Samples
+from holdfast.control.store.replicated import incoming
 from holdfast.control.store.replicated.opening import Opened
 
 log = structlog.get_logger()
@@ -28,12 +29,15 @@ class Upkeep:
     """The task `run`; the engine calls `wrote` after each transaction."""
 
     def __init__(
-        self, store: Opened, compact: Callable[[int], Awaitable[None]], leads: Callable[[], bool]
-    ) -> None:
-        """compact: proposes a new floor and returns when it is applied; only who leads does."""
+        self, store: Opened, compact: Callable[[int], Awaitable[None]],
+        leads: Callable[[], bool], verify: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """compact: proposes a new floor and returns when it is applied; verify: has the others
+        compare their state with this one's. Only who leads does either."""
         self._store = store
         self._compact = compact
         self._leads = leads
+        self._verify = verify
         self._samples = Samples()
         self._written_bytes = 0
         self._discarding = True  # rows that a snapshot replaced may be left, from before too
@@ -80,8 +84,11 @@ class Upkeep:
         position = self._store.state.position
         self._samples.add(now, position.revision)
         wanted = self._samples.floor_wanted(now, position.revision, position.floor)
-        if wanted > position.floor and self._leads():
+        if not self._leads():
+            return
+        if wanted > position.floor:
             await self._compact(wanted)
+        self._verify()
 
     async def _checkpoint(self) -> None:
         """The bulk on the reader's connection, beside the writer; the small rest in the

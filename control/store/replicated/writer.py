@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.control.raft.messages import HardState, Snapshot
 from holdfast.control.raft.shell.seams import Batch, LogFullError
-from holdfast.control.store import log_rows
 from holdfast.control.store.behind import Behind
 from holdfast.control.store.engine import DiskFullError
-from holdfast.control.store.log_rows import Linked, Saving
+from holdfast.control.store.replicated import log_rows
+from holdfast.control.store.replicated.log_rows import Saving
 from holdfast.control.store.replicated.opening import Opened
+from holdfast.control.store.replicated.tail import Linked
 
 Install = Callable[[Snapshot, HardState], Awaitable[None]]
 
@@ -32,19 +34,27 @@ class Keep:
     bytes: int = 64 << 20
 
 
+class Needs(NamedTuple):
+    """Who reads the log behind which index. core: what it knows as applied; peers: what the one
+    furthest behind has, None = there are none."""
+
+    core: int
+    peers: int | None
+
+
 class StoreWriter:
-    """A LogWriter on an open store. wrote: told the bytes of each transaction; needed: the index
-    that the peer furthest behind has, None = no peers; install: puts a received snapshot in the
+    """A LogWriter on an open store. wrote: told the bytes of each transaction; needs: what the core
+    and the peers still read of the log; install: puts a received snapshot in the
     place of everything."""
 
     def __init__(
         self, store: Opened, keep: Keep, wrote: Callable[[int], None],
-        needed: Callable[[], int | None], install: Install,
+        needs: Callable[[], Needs], install: Install,
     ) -> None:  # fmt: skip
         self._store = store
         self._keep = keep
         self._wrote = wrote
-        self._needed = needed
+        self._needs = needs
         self._install = install
         self._hard_state = store.log.initial_state()[0]
 
@@ -96,11 +106,12 @@ class StoreWriter:
 
     def _anchor(self, applied: int) -> int:
         """Up to where the log may go once this much is durable in the image."""
-        log, keep, needed = self._store.log, self._keep, self._needed()
-        if needed is None:
-            return max(log.anchor, min(applied, log.last_index()))
-        wanted = max(min(applied - keep.entries, needed), applied - keep.most)
-        return min(log.anchor_within(wanted, keep.bytes), max(applied, log.anchor))
+        log, keep, needs = self._store.log, self._keep, self._needs()
+        ceiling = max(log.anchor, min(applied, needs.core, log.last_index()))
+        if needs.peers is None:
+            return ceiling
+        wanted = max(min(applied - keep.entries, needs.peers), applied - keep.most)
+        return min(log.anchor_within(wanted, keep.bytes), ceiling)
 
 
 def _bytes(linked: list[Linked], behind: Behind | None) -> int:

@@ -112,7 +112,7 @@ async def open_doors(
         revocations,
         authenticator.authenticate,
         opened.connected.__contains__,
-        ("control.test:6444",),
+        lambda: ("control.test:6444",),
     )
     opened.server = await serve(
         [

@@ -16,6 +16,7 @@ from holdfast.control.cache.hub import Hub
 from holdfast.control.eventshare import EventShare
 from holdfast.control.rpc import cluster, resources
 from holdfast.control.rpc.server import Listener, Server, serve
+from holdfast.control.store.replicated.members import Member
 from tests.control.registry.world import ADMIN, World, world
 
 
@@ -43,6 +44,10 @@ class Site:
     def address(self) -> str:
         return self.server.addresses[0]
 
+    @property
+    def share(self) -> EventShare:
+        return EventShare(lambda: self.world.engine.revision, time.monotonic)
+
     def connect(self, name: str) -> Client:
         return Client.connect(Endpoint((self.address,), token=name))
 
@@ -50,11 +55,10 @@ class Site:
 async def started(there: World, hub: Hub, address: str) -> Server:
     engine, cache = there.engine, there.cache
     share = EventShare(lambda: engine.revision, time.monotonic)
+    await engine.announce(Member(engine.member, "control-1", "127.0.0.1:1", (address,)))
     services = (
         resources.ResourcesService(engine, cache, hub, there.registry, authenticate, share),
-        cluster.ClusterService(
-            engine, cache, authenticate, [cluster.Member("1", "control-1", address)]
-        ),
+        cluster.ClusterService(engine, cache, authenticate, engine),
     )
     return await serve(
         [Listener(address)],

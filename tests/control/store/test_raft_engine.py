@@ -409,3 +409,9 @@ async def test_a_listener_that_raises_at_the_start_leaves_nothing_open(tmp_path:
     with pytest.raises(ZeroDivisionError):
         await engine.start()
     assert len((await reopened(path))[0]) == 3
+
+
+async def test_a_write_that_no_message_could_carry_is_refused(engine: RaftEngine) -> None:
+    with pytest.raises(StoreError, match="too large: at most 3 MiB"):
+        await engine.commit(batch(put("a", bytes(4 << 20))))
+    assert (await engine.commit(batch(put("b", bytes(2 << 20))))).outcomes[0].refusal is None

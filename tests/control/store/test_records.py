@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from holdfast.control.store import records
 from holdfast.control.store.commands import (
+    Check,
     Commit,
     Compact,
     Compare,
@@ -29,7 +30,8 @@ commits = st.builds(
     st.booleans(),
     revisions.filter(lambda term: term >= 0),
 )
-commands = st.lists(commits | st.builds(Compact, revisions), max_size=4)
+checks = st.builds(Check, revisions, revisions, revisions)
+commands = st.lists(commits | checks | st.builds(Compact, revisions), max_size=4)
 outcomes = st.builds(Outcome, revisions, st.none() | st.sampled_from(Refusal), revisions)
 results = st.builds(Result, st.lists(outcomes, max_size=5).map(tuple), revisions)
 

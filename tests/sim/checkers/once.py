@@ -13,6 +13,8 @@ def check(history: History) -> Iterator[str]:
     first: dict[tuple[Key, bytes], int] = {}
     deletions: dict[Key, int] = {}
     for change in sorted(history.changes):
+        if change.key.resource.startswith("~"):
+            continue  # the control nodes' own rows
         if change.value is None:
             deletions[change.key] = deletions.get(change.key, 0) + 1
             continue

@@ -41,6 +41,8 @@ def _explained(history: History) -> Iterator[str]:
     }
     failed = {one.number for one in history.operations if one.failed}
     for change in history.changes:
+        if change.key.resource.startswith("~"):
+            continue  # the control nodes' own rows
         if (change.key, change.value) not in wanted:
             yield f"revision {change.revision} ({change.key.name}) was written by nobody"
         elif change.value is not None and origin(change.value) in failed:
@@ -178,6 +180,8 @@ def _began(history: History) -> list[float]:
     for change in sorted(history.changes):
         while len(began) < change.revision:
             began.append(began[-1])
-        start = 0.0 if change.value is None else invoked.get(origin(change.value), NEVER)
+        start = 0.0
+        if change.value is not None and not change.key.resource.startswith("~"):
+            start = invoked.get(origin(change.value), NEVER)
         began.append(max(began[-1], start))
     return began

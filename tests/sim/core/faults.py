@@ -44,6 +44,7 @@ class Faults:
             "forget": self._forget,
             "unreachable": self._unreachable,
         }
+        self._due: list[tuple[int, str, Member]] = []  # with: steps until it strikes
         self._deeds = [(name, deeds[name]) for name in cluster.plan.faults]
 
     def strike(self) -> None:
@@ -53,20 +54,29 @@ class Faults:
         deed()
 
     def seize(self) -> None:
-        """Something delicate has just happened: strike there, at times."""
+        """Something delicate has just happened: strike there, at times, now or a little later."""
         cluster, rng = self._cluster, self._rng
         for moment, member in cluster.moments:
-            if rng.random() >= cluster.plan.seize:
-                continue
-            cluster.count(f"seized: {moment}")
-            if moment == "joint":
-                self._part_old_from_new(member)
-            elif rng.random() < 0.5:
-                self._isolate(member.id)
-            else:
-                member.crash()
-                cluster.count("crash")
+            if rng.random() < cluster.plan.seize:
+                delay = 0 if moment == "joint" else rng.choice((0, 0, 10, 30, 60))
+                self._due.append((delay, moment, member))
         cluster.moments.clear()
+        due, self._due = self._due, []
+        for delay, moment, member in due:
+            if delay:
+                self._due.append((delay - 1, moment, member))
+            else:
+                self._seize(moment, member)
+
+    def _seize(self, moment: str, member: Member) -> None:
+        self._cluster.count(f"seized: {moment}")
+        if moment == "joint":
+            self._part_old_from_new(member)
+        elif self._rng.random() < 0.6:
+            self._isolate(member.id)
+        else:
+            member.crash()
+            self._cluster.count("crash")
 
     def _part_old_from_new(self, leader: Member) -> None:
         """The leader and the new half here, the old half there."""
@@ -121,7 +131,8 @@ class Faults:
         cluster, rng = self._cluster, self._rng
         ids = [*cluster.members]
         every = [(a, b) for a in ids for b in ids if a != b]
-        one = rng.choice(ids)
+        leaders = [member.id for member in cluster.leaders()]
+        one = rng.choice(leaders if leaders and rng.random() < 0.5 else ids)
         shape = rng.randrange(5)
         if shape == 0:
             links = [link for link in every if one in link]
@@ -145,12 +156,14 @@ class Faults:
             self._cluster.count("pause")
 
     def _compact(self) -> None:
-        """Drop log entries that are in the image, all but the newest `log_kept`."""
+        """Drop log entries that are in the image and that the core knows to be applied, all but
+        the newest `log_kept`."""
         member = self._any()
-        if member is None:
+        if member is None or member.node is None:
             return
+        known = min(member.disk.image.applied, member.node.status().applied)
         try:
-            member.disk.compact(member.disk.image.applied - self._cluster.plan.log_kept)
+            member.disk.compact(known - self._cluster.plan.log_kept)
             self._cluster.count("log compacted")
         except CompactedError:
             pass  # nothing to drop
@@ -197,7 +210,7 @@ class Faults:
         conf, rng = leader.conf, self._rng
         if conf.voters_outgoing:
             return ConfChangeV2()
-        if rng.random() < 0.25 and len(conf.voters) <= 3:
+        if rng.random() < 0.4 and len(conf.voters) <= 3:
             return self._double(len(conf.voters))
         singles: list[ConfChangeSingle] = []
         voters = [*conf.voters]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from holdfast.control.raft.messages import NO_LIMIT
 
-STEPS = 5_000
+STEPS = 6_000
 FAULTS = (
     "crash",
     "partition",
@@ -64,6 +64,7 @@ def draw(rng: random.Random, steps: int = STEPS) -> Plan:
     pick = rng.choice
     faults = tuple(fault for fault in FAULTS if rng.random() < 0.6) or ("crash",)
     pre_vote = rng.random() < 0.6
+    fault = pick((0.002, 0.005, 0.012))
     return Plan(
         members=pick((1, 2, 3, 3, 3, 3, 4, 5, 5)),
         asynchronous=rng.random() < 0.8,
@@ -71,24 +72,24 @@ def draw(rng: random.Random, steps: int = STEPS) -> Plan:
         check_quorum=rng.random() < (0.85 if pre_vote else 0.4),
         forwarding=rng.random() < 0.25,
         step_down_on_removal=rng.random() < 0.5,
-        election_tick=pick((4, 6, 10)),
-        max_size_per_msg=pick((0, 80, 400, NO_LIMIT)),
+        election_tick=pick((3, 4, 6, 10)),
+        max_size_per_msg=pick((0, 0, 80, 400, NO_LIMIT)),
         max_committed_size=pick((1, 150, 800, NO_LIMIT)),
         max_uncommitted_size=pick((NO_LIMIT, NO_LIMIT, 1_200)),
         max_inflight_msgs=pick((1, 2, 4, 64)),
         max_inflight_bytes=pick((NO_LIMIT, NO_LIMIT, 500)),
         log_kept=pick((0, 1, 5, 12, 50)),
         steps=steps,
-        tick=pick((0.05, 0.08, 0.12)),
+        tick=pick((0.01, 0.05, 0.15)),
         client=pick((0.02, 0.05, 0.1)),
-        fault=pick((0.003, 0.01, 0.03, 0.08)),
-        recover=pick((0.004, 0.015, 0.04)),
+        fault=fault,
+        recover=fault * pick((0.6, 1.2, 2.5)),
         loss=pick((0.0, 0.0, 0.02, 0.1)),
         duplicate=pick((0.0, 0.02, 0.1)),
         window=pick((1, 1, 4, 30)),
         image=pick((0.1, 0.4, 0.9)),
-        sync=pick((1.0, 0.3, 0.08)),
-        seize=pick((0.0, 0.3, 0.8)),
+        sync=pick((1.0, 0.5, 0.15)),
+        seize=pick((0.0, 0.3, 0.7)),
         reads=pick((0.0, 0.3, 0.5)),
         faults=faults,
     )

@@ -75,8 +75,7 @@ class Safety:
         for member in cluster.members.values():
             if member.paused:
                 member.paused -= 1
-        if cluster.moments:
-            self._faults.seize()
+        self._faults.seize()
         if rng.random() < plan.recover:
             self._faults.recover()
         chance = rng.random()
@@ -84,12 +83,20 @@ class Safety:
             self._faults.strike()
         elif chance < plan.fault + plan.client:
             self._clients.act()
-        elif chance < plan.fault + plan.client + plan.tick:
+        elif rng.random() < plan.tick or not self._go_on():
             self._tick()
-        elif cluster.flying and rng.random() < 0.5:
+
+    def _go_on(self) -> bool:
+        """A message arrives or a member works. False: nothing is under way."""
+        cluster, rng = self._cluster, self._rng
+        busy = [member for member in cluster.running() if member.busy()]
+        if cluster.flying and (not busy or rng.random() < 0.5):
             cluster.deliver()
-        else:
-            self._work()
+        elif busy:
+            member = rng.choice(busy)
+            cluster.trace.note(f"{member.id} works")
+            member.work()
+        return bool(busy or cluster.flying)
 
     def _tick(self) -> None:
         running = self._cluster.running()
@@ -97,13 +104,6 @@ class Safety:
             member = self._rng.choice(running)
             self._cluster.trace.note(f"{member.id} ticks")
             member.ask(RawNode.tick)
-
-    def _work(self) -> None:
-        busy = [member for member in self._cluster.running() if member.busy()]
-        if busy:
-            member = self._rng.choice(busy)
-            self._cluster.trace.note(f"{member.id} works")
-            member.work()
 
 
 class Liveness:

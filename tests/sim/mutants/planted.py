@@ -32,6 +32,12 @@ class Mutant(NamedTuple):
 
 STATE = "control/raft/core/state.py"
 LOG = "control/raft/log/log.py"
+ENGINE = "control/store/raft_engine.py"
+NO_CHECKSUM = Edit(
+    "control/store/replicated/opening.py",
+    "    if state.position.checksum != meta.checksum:\n",
+    "    if state.position.checksum < 0:\n",
+)
 
 MUTANTS = (
     Mutant(
@@ -133,6 +139,125 @@ MUTANTS = (
                 "control/store/state.py",
                 "        if commit.term not in (0, term):\n",
                 "        if commit.term < 0:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        5, "a read is served before the cache has reached its index", "R", "whole",
+        (
+            Edit(
+                ENGINE,
+                "                await driver.reach(await driver.read_index())\n",
+                "                await driver.read_index()\n",
+            ),
+        ),
+    ),
+    Mutant(
+        11, "where the image stands is written in another transaction than its rows", "S", "whole",
+        (
+            Edit(
+                "control/store/replicated/writer.py",
+                "        try:\n            await store.writer.transact(log_rows.save, saving)\n",
+                "        try:\n"
+                "            if behind:\n"
+                "                from holdfast.control.store import image\n"
+                "                await store.writer.transact(image.save_meta, behind.meta)\n"
+                "            await store.writer.transact(log_rows.save, saving)\n",
+            ),
+            NO_CHECKSUM,
+        ),
+    ),
+    Mutant(
+        12, "the durable commit lies below what the image has applied", "P", "whole",
+        (
+            Edit(
+                "control/store/replicated/writer.py",
+                "        return state._replace(commit=max(state.commit, applied))\n",
+                "        return state\n",
+            ),
+        ),
+    ),
+    Mutant(
+        13, "a compare is judged when it is proposed", "R", "whole",
+        (
+            Edit(
+                ENGINE,
+                "        running = self._leading()\n"
+                "        return join(await running.proposals.add_all(split(commit)))\n",
+                "        running = self._leading()\n"
+                "        there = [self.row(one.key) for one in commit.writes]\n"
+                "        writes = [\n"
+                "            one._replace(expect=-1) if row and row.revision == one.expect else one\n"
+                "            for one, row in zip(commit.writes, there, strict=True)\n"
+                "        ]\n"
+                "        fields = commit.compares, commit.atomic, commit.term\n"
+                "        commit = Commit(commit.id, writes, *fields)\n"
+                "        return join(await running.proposals.add_all(split(commit)))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        14, "the table of commit ids is left out of the snapshot", "O", "whole",
+        (
+            Edit(
+                "control/store/replicated/sending.py",
+                "        for read in (_changes, _retries):\n",
+                "        for read in (_changes,):\n",
+            ),
+        ),
+    ),
+    Mutant(
+        16, "rows of the old image are written after a snapshot took its place", "S", "whole",
+        (
+            Edit(
+                "control/store/replicated/receiving.py",
+                "        store.behind = WriteBehind(staged.meta, staged.state)\n",
+                "",
+            ),
+            NO_CHECKSUM,
+        ),
+    ),
+    Mutant(
+        17, "a resumed watch begins one too late", "W", "whole",
+        (
+            Edit(
+                "control/cache/ring.py",
+                "            if record.revision <= after:\n",
+                "            if record.revision <= after + 1:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        18, "a bookmark overtakes events that wait", "W", "whole",
+        (
+            Edit(
+                "control/cache/watcher.py",
+                "            if not woken and not self._closed and self.bookmark_due():\n"
+                "                return Batch((bookmark(self._cursor),), self._cursor)\n",
+                "            if not self._closed and self.bookmark_due():\n"
+                "                newest = self._hub.ring.revision\n"
+                "                return Batch((bookmark(newest),), newest)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        19, "a watch that is ahead of its member begins now", "W", "whole",
+        (
+            Edit(
+                "control/cache/hub.py",
+                "after or self.ring.revision, initial",
+                "min(after, self.ring.revision) or self.ring.revision, initial",
+            ),
+        ),
+    ),
+    Mutant(
+        20, "the log is compacted under a snapshot on its way", "P", "whole",
+        (
+            Edit(
+                "control/store/replicated/writer.py",
+                "        wanted = max(min(applied - keep.entries, needs.peers), "
+                "applied - keep.most)\n",
+                "        wanted = applied\n",
             ),
         ),
     ),

@@ -7,8 +7,9 @@ was lost is asked again there under the same id. What a client was told is recor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from holdfast.control.cache import Entry
 from holdfast.control.store.commands import ABSENT, ANY, Commit, Compare, Key, Row, Write
 from holdfast.control.store.engine import (
     ExpiredError,
@@ -31,13 +32,15 @@ TRIES_MAX = 8
 class Client:
     """One client. number: negative, its end of the network's links."""
 
-    def __init__(self, stage: Stage, service: Service, members: Sequence[int], number: int) -> None:
+    def __init__(
+        self, stage: Stage, service: Service, members: Mapping[int, Member], number: int
+    ) -> None:
         self._stage = stage
         self._service = service
         self._members = members
         self._number = number
         self._rng = stage.world.streams[f"client {number}"]
-        self._target = members[0]
+        self._target = 1
         self._known: dict[Key, int] = {}
         self.ending = False
 
@@ -54,9 +57,9 @@ class Client:
                 await self._read(Kind.LIST)
             elif chance < 0.86:
                 await self._read(Kind.STALE)
-            elif chance < 0.92:
+            elif chance < 0.89:
                 await self._read(Kind.PAGE)
-            elif chance < 0.96:
+            elif chance < 0.95:
                 await self._drop_copy()
             else:
                 await self._compact()
@@ -119,7 +122,7 @@ class Client:
         return await self._service.ask(self._number, self._target, request, TIMEOUT_S)
 
     async def _turn_elsewhere(self) -> None:
-        self._target = self._rng.choice(self._members)
+        self._target = self._rng.choice([*self._members])
         await asyncio.sleep(0.02 + self._rng.random() * 0.2)
 
     async def _read(self, kind: Kind) -> None:
@@ -131,7 +134,7 @@ class Client:
         for _ in range(TRIES_MAX):
             if self.ending:
                 return
-            member = self._target = self._rng.choice(self._members)
+            member = self._target = self._rng.choice([*self._members])
             operation.tries += 1
             try:
                 rows, revision = await self._ask(lambda at: answer(at, operation, behind))
@@ -182,7 +185,13 @@ async def answer(member: Member, operation: Operation, behind: int) -> tuple[lis
         revision = max(1, engine.revision - behind)
         rows = await engine.page(operation.resource, "", revision, None, 1_000)
         return rows, revision
+    cache = member.cache
+    assert cache
     if operation.kind == Kind.LIST:
-        return engine.rows(operation.resource), engine.revision
-    row = engine.row(operation.key)
-    return ([row] if row else []), engine.revision
+        return [_row(entry) for entry in cache.list(operation.resource)], cache.revision
+    found = cache.get(*operation.key)
+    return ([_row(found)] if found else []), cache.revision
+
+
+def _row(entry: Entry) -> Row:
+    return Row(entry.key, entry.data, entry.revision, entry.created)

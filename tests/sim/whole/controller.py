@@ -60,7 +60,8 @@ class Controller:
         engine, rng = self._member.engine, self._world.streams["controllers"]
         assert engine
         term = engine.view.term
-        there = engine.rows(RESOURCE)
+        assert self._member.cache
+        there = self._member.cache.list(RESOURCE)
         if rng.random() < 0.5:
             await asyncio.sleep(rng.random() * 0.3)  # it thinks; leadership may go meanwhile
         wanted = COPIES - len(there)

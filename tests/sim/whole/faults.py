@@ -6,10 +6,11 @@ every run has changes of leadership. `heal` ends them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from tests.sim.whole.member import Member
 from tests.sim.whole.network import Weather
+from tests.sim.whole.operator import Operator
 from tests.sim.whole.stage import Stage
 
 LEADER_EVERY_S = 7.0
@@ -19,11 +20,12 @@ CLIENTS = tuple(range(-9, 0))
 class Faults:
     """The faults of one run."""
 
-    def __init__(self, stage: Stage, members: Mapping[int, Member]) -> None:
+    def __init__(self, stage: Stage, members: dict[int, Member]) -> None:
         self._stage = stage
         self._members = members
         self._rng = stage.world.streams["faults"]
         self._over = False
+        self._operator = Operator(stage, members)
         self._deeds: dict[str, Callable[[], None]] = {
             "crash": lambda: self._crash(self._any()),
             "crash leader": lambda: self._crash(self._leader()),
@@ -39,6 +41,7 @@ class Faults:
             "slow disk": self._slow_disk,
             "full disk": self._full_disk,
             "transfer": self._transfer,
+            "membership": self._operator.change,
         }
 
     def begin(self) -> None:
@@ -54,14 +57,12 @@ class Faults:
         for member in self._members.values():
             member.disk.wear.full = False
             member.disk.wear.sync_s = self._stage.plan.sync_s
-            if member.host is None:
-                member.start()
+            member.start()
 
     def _next(self) -> None:
         if self._over:
             return
-        faults = [one for one in self._stage.plan.faults if one in self._deeds]
-        self._strike(self._rng.choice(faults or ["crash"]))
+        self._strike(self._rng.choice(self._stage.plan.faults))
         self._stage.world.after(self._rng.expovariate(1 / self._stage.plan.fault_s), self._next)
 
     def _disturb(self) -> None:
@@ -87,7 +88,7 @@ class Faults:
         self._stage.world.after(self._rng.uniform(least_s, most_s), over)
 
     def _any(self) -> Member:
-        return self._rng.choice([*self._members.values()])
+        return self._rng.choice([one for one in self._members.values() if not one.removed])
 
     def _leader(self) -> Member:
         leaders = [member for member in self._members.values() if member.leads]
@@ -97,9 +98,8 @@ class Faults:
         member.crash()
 
         def again() -> None:
-            if member.host is None:
-                self._stage.counts["restart"] += 1
-                member.start()
+            self._stage.counts["restart"] += 1
+            member.start()
 
         self._lasting(0.05, 3.0, again)
 
@@ -176,7 +176,6 @@ class Faults:
         """The leader hands over to somebody."""
         member = self._leader()
         if member.leads and member.engine and member.engine._running:
-            target = self._any().id
-            host, driver = member.host, member.engine._running.driver
+            target, host = self._any().id, member.host
             assert host
-            host.loop.call_soon(driver.transfer, target)
+            host.loop.call_soon(member.engine._running.driver.transfer, target)

@@ -15,7 +15,7 @@ from holdfast.control.raft.ready import Role
 from holdfast.control.raft.shell.seams import Pace, View
 from holdfast.control.store.commands import Change, Row
 from holdfast.control.store.engine import FatalStoreError, StoreError
-from holdfast.control.store.raft_engine import Options, RaftEngine
+from holdfast.control.store.raft_engine import BARRIER_S, Options, RaftEngine
 from holdfast.control.store.replicated.writer import Keep
 from tests.sim.violations import Checker
 from tests.sim.whole.controller import Controller
@@ -26,6 +26,10 @@ from tests.sim.whole.truth import Applied
 from tests.sim.whole.world import Host
 
 CLUSTER = "simulated"
+ELECTION_S = 0.5
+HEARTBEAT_S = 0.1
+LAST_CALLS_S = BARRIER_S + 1.0
+"""A read that waits for a leader gives up by then; whoever slept has woken."""
 
 
 class Member:
@@ -38,7 +42,9 @@ class Member:
         self.disk.wear.sync_s = plan.sync_s
         self.host: Host | None = None
         self.engine: RaftEngine | None = None
+        self.cache: Cache | None = None
         self.hub: Hub | None = None
+        self.removed = False  # from the group: whoever removed it has ended it for good
         self.ready = False
         self.starts = 0
         self.stage = stage
@@ -56,12 +62,19 @@ class Member:
         return self._network.counts
 
     @property
+    def applied(self) -> int:
+        """The newest index it has applied; 0 while it does not run."""
+        return self.engine._running.store.log.applied if self.engine and self.ready else 0
+
+    @property
     def leads(self) -> bool:
         """It believes that it leads, and may act."""
         return bool(self.ready and self.engine and self.engine.view.leads)
 
     def start(self) -> None:
-        """Begin a process on what the disk holds."""
+        """Begin a process on what the disk holds, unless it runs or is removed."""
+        if self.host is not None or self.removed:
+            return
         self.starts += 1
         self._world.note(f"member {self.id} starts")
         self.host = host = self._world.host(f"member {self.id}", self._rate)
@@ -69,7 +82,9 @@ class Member:
         plan = self._plan
         timeouts = self._world.streams[f"timeouts {self.id}"]
         pace = Pace(
-            election_ticks=plan.election_ticks,
+            tick_s=plan.tick_s,
+            election_ticks=round(ELECTION_S / plan.tick_s),
+            heartbeat_ticks=round(HEARTBEAT_S / plan.tick_s),
             bytes_per_message=plan.bytes_per_message,
             inflight_messages=plan.inflight_messages,
             applying_bytes=plan.applying_bytes,
@@ -88,7 +103,7 @@ class Member:
 
     async def _run(self, host: Host, engine: RaftEngine) -> None:
         engine.listen(self._changed)
-        cache = Cache(engine)
+        self.cache = cache = Cache(engine)
         engine.on_reset(self._reset)
         engine.watch(self._turned)
         try:
@@ -128,7 +143,7 @@ class Member:
         assert self.host
         self._world.kill(self.host)
         self._network.gone(self.id)
-        self.host = self.engine = self.hub = None
+        self.host = self.engine = self.cache = self.hub = None
         self.ready = False
 
     def pause(self, length_s: float) -> None:
@@ -178,6 +193,6 @@ class Member:
         self.controller.close()
         self._main.cancel()
         await self.engine.stop()
-        await asyncio.sleep(1.0)  # who sleeps wakes, and sees that it is over
+        await asyncio.sleep(LAST_CALLS_S)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         return sorted(str(task.get_coro().__qualname__) for task in left)

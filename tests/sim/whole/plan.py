@@ -30,7 +30,7 @@ class Plan:
     """The drawn settings of a seed."""
 
     members: int
-    election_ticks: int
+    tick_s: float
     rate_spread: float
     sync_s: float
     bytes_per_message: int
@@ -58,18 +58,18 @@ def draw(rng: random.Random) -> Plan:
         disturbances = ("crash leader",)
     return Plan(
         members=members,
-        election_ticks=25,
+        tick_s=pick((0.02, 0.05, 0.05, 0.05)),
         rate_spread=pick((0.0, 0.01, 0.05)),
-        sync_s=pick((0.0005, 0.002, 0.005)),
+        sync_s=pick((0.0005, 0.002, 0.002, 0.02)),
         bytes_per_message=pick((1, 300, 1 << 20)),
         inflight_messages=pick((2, 4, 64)),
         applying_bytes=pick((1, 400, 8 << 20)),
         inbox=pick((4, 32, 4_096)),
-        log_kept=pick((5, 20, 50)),
+        log_kept=pick((1, 5, 20, 50)),
         history_kept=pick((20, 60, 200)),
         ring=pick((8, 40, 400)),
         bookmark_s=pick((0.4, 1.0, 2.0)),
-        think_s=pick((0.2, 0.3, 0.4)),
+        think_s=pick((0.15, 0.2, 0.3)),
         fault_s=pick((1.2, 1.6, 2.0)),
         disturbances=disturbances,
         faults=faults,

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 
 import structlog
 
+from holdfast.control.store.commands import ANY, Refusal, Write
 from tests.sim.checkers import acknowledged, fence, once, registers, replay, watches
+from tests.sim.history import Kind, origin
 from tests.sim.report import Report, told
 from tests.sim.streams import Streams
 from tests.sim.violations import Checker
@@ -27,12 +29,19 @@ from tests.sim.whole.service import Service
 from tests.sim.whole.stage import Stage
 from tests.sim.whole.watchers import WatchClient
 from tests.sim.whole.world import World
-from holdfast.control.store.commands import ANY, Write
 
 OPERATIONS_MIN, FAULTS_MIN, CHANGES_MIN = 300, 20, 3
-CLIENTS = 4
-STOP_S = 4.0
+CLIENTS = 5
+STOP_S = 9.0
+BEHIND_MAX = 30
+"""Revisions that a member may be behind while clients write: about two seconds of them."""
+LEVEL_S = 5.0
+"""A watch is at most so far behind when all is well: a slow one takes pages one by one."""
 WRITERS_END_S = SAFETY_S + LIVENESS_S - 2.0
+
+
+_kept: list[object] = []
+"""Runs of this process, so that nothing of them is finalized: crashed processes stay as they are."""
 
 
 def run(seed: int) -> Report:
@@ -44,6 +53,7 @@ def run(seed: int) -> Report:
     world = World(streams)
     stage = Stage(draw(streams["plan"]), world, Network(world, Counter()))
     play = Play(stage)
+    _kept.append(play)
     play.act()
     found = told(stage.truth.violations)
     found += [(str(checker), sentence) for checker, sentence in play.checked()]
@@ -75,13 +85,14 @@ class Play:
         self.faults = Faults(stage, self.members)
         self._host = stage.world.host("clients")
         service = Service(stage, self.members, self._host)
-        self.clients = [Client(stage, service, voters, -1 - n) for n in range(CLIENTS)]
-        self.sweeper = Client(stage, service, voters, -1 - CLIENTS)
+        self.clients = [Client(stage, service, self.members, -1 - n) for n in range(CLIENTS)]
+        self.sweeper = Client(stage, service, self.members, -1 - CLIENTS)
         self.watchers = [
             WatchClient(stage, self.members, self._host, -2 - CLIENTS - n, resource)
             for n, resource in enumerate((THINGS, THINGS, controller.RESOURCE))
         ]
         self._swept = 0
+        self._level = 0  # the newest revision LEVEL_S before the end
         self._left: dict[int, list[str]] = {}
         self._reached: dict[int, int] = {}
 
@@ -99,6 +110,9 @@ class Play:
             if second == SAFETY_S:
                 self.faults.heal()
                 world.spawn(self._host, self._sweep())
+            if second == end - LEVEL_S:
+                self._judge_pace()
+                self._level = self.stage.truth.revision
             if second == WRITERS_END_S:
                 for client in self.clients:
                     client.ending = True
@@ -108,6 +122,17 @@ class Play:
             self._judge_liveness()
         if not violations:
             self._stop()
+
+    def _judge_pace(self) -> None:
+        """While writes still go on, whoever was behind must have caught up."""
+        newest = self.stage.truth.revision
+        for ident, member in self._belonging().items():
+            revision = member.engine.revision if member.engine and member.ready else 0
+            if revision < newest - BEHIND_MAX:
+                self.stage.truth.accuse(
+                    Checker.LIVENESS,
+                    f"member {ident} is at revision {revision} of {newest} while writes go on",
+                )
 
     async def _sweep(self) -> None:
         """Write every key once."""
@@ -124,18 +149,27 @@ class Play:
     def _note_reached(self) -> None:
         self._reached = {
             ident: member.engine.revision
-            for ident, member in self.members.items()
+            for ident, member in self._belonging().items()
             if member.ready and member.engine
         }
 
+    def _belonging(self) -> dict[int, Member]:
+        """The members of the group, as the newest of them know it."""
+        running = [one for one in self.members.values() if one.ready and one.engine]
+        newest = max(running, key=lambda one: (one.applied, one.id), default=None)
+        if newest is None or newest.engine is None:
+            return self.members
+        return {one.member.id: self.members[one.member.id] for one in newest.engine.members()}
+
     def _wrong(self) -> Iterator[str]:
-        leaders = [member.id for member in self.members.values() if member.leads]
+        group = self._belonging()
+        leaders = [member.id for member in group.values() if member.leads]
         if len(leaders) != 1:
             yield f"members {leaders} lead"
         if self._swept < len(KEYS):
             yield f"only {self._swept} of {len(KEYS)} keys took a write"
         places = {}
-        for ident, member in self.members.items():
+        for ident, member in group.items():
             if not member.ready or not member.engine or not member.engine._running:
                 yield f"member {ident} does not run"
                 continue
@@ -147,20 +181,22 @@ class Play:
         if len({*places.values()}) > 1:
             yield f"members stand at different (index, revision, checksum): {places}"
         for watcher in self.watchers:
-            if watcher.reached < self.stage.truth.revision:
-                yield (
-                    f"a watch stands at revision {watcher.reached} of {self.stage.truth.revision}"
-                )
+            if watcher.reached < self._level:
+                yield f"a watch stands at revision {watcher.reached}, {LEVEL_S} s behind"
 
     def _stop(self) -> None:
         """Everybody ends in good order; nothing may be left running."""
         for actor in (*self.clients, *self.watchers, self.sweeper):
             actor.ending = True
         for ident, member in self.members.items():
+            if not member.ready:
+                continue  # removed, or never let in
             assert member.host
             self.stage.world.spawn(member.host, self._shut_down(ident, member))
         self.stage.world.run(self.stage.world.now + STOP_S)
         for ident, member in self.members.items():
+            if not member.ready:
+                continue
             left = self._left.get(ident)
             if left != []:
                 what = "does not stop" if left is None else f"leaves {', '.join(left)} running"
@@ -186,7 +222,17 @@ class Play:
         for checker, sentences in checks:
             for sentence in sentences:
                 yield checker, sentence
+        self._count_outcomes()
         self.stage.counts["operation finished"] = sum(one.known for one in history.operations)
         self.stage.counts["page told"] = sum(len(one.pages) for one in history.watches)
 
-
+    def _count_outcomes(self) -> None:
+        """What became of writes that were never answered, and of decisions of old terms."""
+        history, counts = self.stage.history, self.stage.counts
+        written = {origin(change.value) for change in history.changes if change.value is not None}
+        for one in history.operations:
+            if one.kind == Kind.WRITE and not one.known and not one.failed:
+                happened = one.number in written
+                counts["unknown and applied" if happened else "unknown and not applied"] += 1
+            elif one.result and any(o.refusal == Refusal.TERM for o in one.result.outcomes):
+                counts["commit of an old term refused"] += 1

@@ -75,9 +75,17 @@ class WatchClient:
             watch.pages.append(page)
             if page.revision:
                 self.reached = page.revision
-            if self._rng.random() < 0.01:
-                self._stage.counts["watch left"] += 1
+            if self._rng.random() < 0.02:
+                self._leave(page)
                 return
+
+    def _leave(self, page: Page) -> None:
+        """Break off, and resume inside the page: a commit's rest must still come."""
+        told = [one.revision for one in page.events if one.key is not None and page.revision]
+        if told and self._rng.random() < 0.7:
+            self.reached = self._rng.choice(told)
+            if self.reached < page.revision:
+                self._stage.counts["watch resumed inside a commit"] += 1
 
 
 class Stream:

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from holdfast.control.store.commands import ANY, Commit, Key, Refusal, Write
-from holdfast.control.store.engine import NotLeaderError, StoreError, UnknownOutcomeError
+from holdfast.control.store.engine import (
+    FatalStoreError,
+    NotLeaderError,
+    StoreError,
+    UnknownOutcomeError,
+)
 from holdfast.control.store.replicated.members import Member, MemberRole
 from holdfast.control.store.replicated.writer import Keep
 from tests.control.store.replicated.group import Group, put, within
@@ -147,3 +152,34 @@ async def test_a_learner_that_lags_is_not_promoted(group: Group) -> None:
         await first.remove_member(1)
     await first.remove_member(2)
     assert [one.member.id for one in first.members()] == [1]
+
+
+async def test_a_member_whose_state_differs_ends(group: Group) -> None:
+    await group.found(1, 2, 3)
+    leader = await group.leader()
+    await put(leader, "a")
+    await group.level()
+    other = next(engine for engine in group.engines.values() if engine is not leader)
+    running = leader._open()
+    other._open().store.state.position.checksum ^= 1
+    await put(leader, "b")
+    await group.level()
+    running._verify()
+    with pytest.raises(FatalStoreError, match="differ from the leader's"):
+        async with asyncio.timeout(5):
+            await other.until_failed()
+    await put(leader, "c")
+    running._verify()
+    assert leader.view.leads
+
+
+async def test_who_stops_hands_over(group: Group) -> None:
+    await group.found(1, 2, 3)
+    leader = await group.leader()
+    await put(leader, "a")
+    term = leader.view.term
+    stopping = asyncio.create_task(leader.stop())
+    second = await group.leader(leader.member)
+    assert second.view.term == term + 1
+    await stopping
+    await put(second, "b")

@@ -18,8 +18,10 @@ from typing import Protocol
 from holdfast.control.raft.errors import RaftPanic
 from holdfast.control.raft.messages import ConfState, Entry, EntryType, HardState, Snapshot
 from holdfast.control.raft.storage import CompactedError, LogStorage, MemoryStorage
-from holdfast.control.store import image, log_rows, records
-from holdfast.control.store.log_rows import Linked, Saving
+from holdfast.control.store import image, records
+from holdfast.control.store.replicated import log_rows
+from holdfast.control.store.replicated.log_rows import Saving
+from holdfast.control.store.replicated.tail import Linked
 from holdfast.control.store.replicated.tail import LogTail
 
 

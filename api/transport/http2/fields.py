@@ -12,11 +12,16 @@ from typing import Any
 
 from hpack import Decoder as TableDecoder
 from hpack import HPACKError, OversizedHeaderListError
+from hpack.table import HeaderTable
 
 REMEMBERED_MAX = 64
-"""Blocks remembered a connection, of at most LIST_BYTES_MAX each."""
+"""Blocks remembered a connection; when there are more, all are forgotten."""
+REMEMBERED_BYTES_MAX = 4 << 10
+"""Of a block that is remembered."""
 LIST_BYTES_MAX = 32 << 10
 """Fields of one message, names and values and 32 a field (RFC 9113 §6.5.2)."""
+
+_RESIZE, _RESIZE_MASK = 0x20, 0xE0  # a block that begins with a new size of the table (§6.3)
 
 Field = tuple[bytes, bytes]
 
@@ -35,11 +40,26 @@ class Block:
         self.meaning: Any = None
 
 
+class _Table(HeaderTable):
+    """Counts what is added: a block that adds anything must be read each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changes = 0
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """A literal with indexing (§6.2.1), also one too large to be kept: it empties the table."""
+        self.changes += 1
+        super().add(name, value)
+
+
 class Decoder:
     """The fields a peer sends on one connection."""
 
     def __init__(self) -> None:
         self._decoder = TableDecoder(max_header_list_size=LIST_BYTES_MAX)
+        self._table = _Table()
+        self._decoder.header_table = self._table
         self._known: dict[bytes, Block] = {}
 
     def decode(self, data: bytes) -> Block:
@@ -47,24 +67,22 @@ class Decoder:
         block = self._known.get(data)
         if block is not None:
             return block
-        table = self._decoder.header_table
-        size, newest = len(table.dynamic_entries), _newest(table.dynamic_entries)
+        changes = self._table.changes
         try:
             headers = self._decoder.decode(data, raw=True)
         except OversizedHeaderListError:
             raise FieldsError(f"header fields of more than {LIST_BYTES_MAX} bytes") from None
         except HPACKError as error:
-            raise FieldsError(f"unreadable header fields: {error}") from None
+            raise FieldsError(f"unreadable header fields: {type(error).__name__}") from None
         block = Block(tuple((bytes(name), bytes(value)) for name, value in headers))
-        if len(table.dynamic_entries) != size or _newest(table.dynamic_entries) is not newest:
+        resized = data[:1] and data[0] & _RESIZE_MASK == _RESIZE
+        if resized or self._table.changes != changes:
             self._known.clear()  # an index means another field from here on
-        elif len(self._known) < REMEMBERED_MAX:
+        elif len(data) <= REMEMBERED_BYTES_MAX:
+            if len(self._known) >= REMEMBERED_MAX:
+                self._known.clear()
             self._known[data] = block
         return block
-
-
-def _newest(entries: Any) -> object:
-    return entries[0] if entries else None
 
 
 def encode(fields: Iterable[Field]) -> bytes:

@@ -11,22 +11,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 from zlib import crc32
 
 from holdfast.control.raft.messages import Entry, EntryType, HardState
 from holdfast.control.store import image
 from holdfast.control.store.behind import Behind
-
-ROWS_MAX = 1_024
-"""Rows in one statement: five columns stay below SQLite's limit of variables."""
-
-
-class Linked(NamedTuple):
-    """An entry with its checksum, chained over the entry before it."""
-
-    entry: Entry
-    crc: int
+from holdfast.control.store.replicated.tail import Linked
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +47,11 @@ def save(connection: sqlite3.Connection, saving: Saving) -> None:
 
 def insert(connection: sqlite3.Connection, entries: Sequence[Linked]) -> None:
     """Add rows to the log; the first one of a log is its anchor."""
-    for start in range(0, len(entries), ROWS_MAX):
+    for start, end in image.portions(len(entries)):
         values: list[object] = []
-        for (index, term, kind, data), crc in entries[start : start + ROWS_MAX]:
+        for (index, term, kind, data), crc in entries[start:end]:
             values += (index, term, int(kind), crc, data)
-        rows = ", ".join([f"({image.marks(5)})"] * (len(values) // 5))
-        connection.execute(f"INSERT INTO log VALUES {rows}", values)  # noqa: S608
+        connection.execute(image.insertion("log", 5, end - start), values)
 
 
 def load(connection: sqlite3.Connection) -> list[Linked]:

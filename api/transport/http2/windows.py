@@ -1,16 +1,17 @@
 """Flow control (RFC 9113 §5.2): how much may be sent, and how much we let a peer send.
 
-Pure module. One `Credit` a direction, for the connection and for each stream.
+Pure module. One `Allowance` for the connection and one for each stream; `grown` for the other
+direction.
 """
 
 from __future__ import annotations
 
-from holdfast.api.transport.frames import WINDOW_MAX
+from holdfast.api.transport.http2.frames import WINDOW_MAX
 
 CONNECTION_BYTES = 16 << 20
-"""What a peer may have on its way to us on a whole connection, unread."""
-STREAM_BYTES = 1 << 20
-"""And on one stream. A message may be larger: what is put together is counted as read."""
+"""What a peer may have on its way to us on a whole connection."""
+STREAM_BYTES = 256 << 10
+"""And on one stream, unread. A message may be larger: what is put together counts as read."""
 
 
 class Allowance:

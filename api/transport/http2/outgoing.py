@@ -1,8 +1,8 @@
 """The sending half of a connection: frames in order, held back by the peer's windows.
 
 Pure module, `connection`'s own. A stream's data and what follows it (trailers) wait in the
-stream's queue while its window or the connection's is closed; streams are served in the order in
-which they were opened, each as far as its window goes.
+stream's queue while its window or the connection's is closed. When the connection's window opens,
+streams take turns, a frame each, so that a large message does not hold up the small ones.
 """
 
 from __future__ import annotations
@@ -10,38 +10,44 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from holdfast.api.transport import frames
-from holdfast.api.transport.windows import grown
+from holdfast.api.transport.http2 import frames
+from holdfast.api.transport.http2.windows import grown
 
 _FRAME_BYTES_MAX = 256 << 10
 """Of a frame that we send, however large the peer takes them: others wait behind it."""
 
 
 class _Stream:
-    """One stream's sending side. waiting: data, and whether it is the last."""
+    """One stream's sending side. waiting: data, the first of it sent up to `offset`."""
 
-    __slots__ = ("ended", "trailers", "unsent", "waiting", "window")
+    __slots__ = ("ended", "offset", "trailers", "unsent", "waiting", "window")
 
     def __init__(self, window: int) -> None:
         self.window = window
-        self.waiting: deque[tuple[bytes, bool]] = deque()
+        self.waiting: deque[bytes] = deque()
+        self.offset = 0
         self.unsent = 0
         self.trailers: bytes | None = None  # sent when nothing waits any more
-        self.ended = False
+        self.ended = False  # nothing more is taken
 
 
 class Outgoing:
-    """Writes frames to `out` when they may be sent."""
+    """Writes frames to `out` when they may be sent. unsent_bytes: what waits, on all streams.
+
+    drained: streams whose queue became empty because a window opened; the reader empties it.
+    """
 
     def __init__(self, out: list[bytes], ended: Callable[[int], None]) -> None:
         """ended: told of each stream whose last frame was put out."""
+        self.unsent_bytes = 0
+        self.drained: list[int] = []
         self._out = out
         self._ended = ended
         self._window = frames.WINDOW_DEFAULT
         self._stream_window = frames.WINDOW_DEFAULT
         self._frame_bytes = frames.FRAME_BYTES_DEFAULT
         self._streams: dict[int, _Stream] = {}
-        self._blocked: dict[int, _Stream] = {}  # those with something waiting, in order
+        self._blocked: dict[int, _Stream] = {}  # those with something waiting; first: next in turn
 
     def open(self, stream: int) -> None:
         """A stream on which we may send."""
@@ -54,7 +60,9 @@ class Outgoing:
     def close(self, stream: int) -> None:
         """The stream is over; what waited is dropped."""
         self._streams.pop(stream, None)
-        self._blocked.pop(stream, None)
+        one = self._blocked.pop(stream, None)
+        if one is not None:
+            self.unsent_bytes -= one.unsent
 
     def unsent(self, stream: int) -> int:
         """Bytes that wait on a stream."""
@@ -68,6 +76,7 @@ class Outgoing:
             return
         one.ended = ended
         if one.waiting:
+            assert ended, "only trailers come after data"
             one.trailers = block
             return
         self._fields(stream, block, ended)
@@ -79,7 +88,9 @@ class Outgoing:
             return
         one.ended = ended
         size = len(data)
-        if not one.waiting and size <= min(one.window, self._window, self._frame_bytes):
+        if not one.waiting and (
+            size <= min(one.window, self._window, self._frame_bytes) or not size
+        ):
             one.window -= size
             self._window -= size
             flags = frames.END_STREAM if ended else 0
@@ -87,10 +98,12 @@ class Outgoing:
             if ended:
                 self._end(stream)
             return
-        one.waiting.append((data, ended))
+        one.waiting.append(data)
         one.unsent += size
+        self.unsent_bytes += size
         self._blocked[stream] = one
-        self._send_waiting(stream, one)
+        while one.waiting and self._send_frame(stream, one):
+            pass
 
     def window_grew(self, stream: int, amount: int) -> bool:
         """WINDOW_UPDATE. False: the window would be larger than the protocol allows."""
@@ -109,7 +122,11 @@ class Outgoing:
             return False
         one.window = window
         if one.waiting:
-            self._send_waiting(stream, one)
+            # Whoever else waits has a closed window of its own, or the connection's is closed.
+            while one.waiting and self._send_frame(stream, one):
+                pass
+            if not one.waiting:
+                self.drained.append(stream)
         return True
 
     def stream_window(self, size: int) -> bool:
@@ -129,30 +146,49 @@ class Outgoing:
         self._frame_bytes = min(size, _FRAME_BYTES_MAX)
 
     def _send_blocked(self) -> None:
-        for stream, one in list(self._blocked.items()):
-            if self._window <= 0:
-                return
-            self._send_waiting(stream, one)
-
-    def _send_waiting(self, stream: int, one: _Stream) -> None:
-        """As much of a stream's queue as may be sent."""
-        while one.waiting:
-            data, ended = one.waiting[0]
-            room = min(one.window, self._window, self._frame_bytes)
-            if len(data) > room:
-                if room <= 0:
+        """A frame of each stream in turn, until the connection's window or all theirs are
+        closed."""
+        turn = dict(self._blocked)
+        while turn and self._window > 0:
+            for stream, one in list(turn.items()):
+                if self._window <= 0:
                     return
-                one.waiting[0] = (data[room:], ended)
-                data, ended = data[:room], False
-            else:
-                one.waiting.popleft()
-            size = len(data)
-            one.window -= size
-            self._window -= size
-            one.unsent -= size
-            flags = frames.END_STREAM if ended else 0
-            self._out.append(frames.frame(frames.DATA, flags, stream, data))
-        self._blocked.pop(stream, None)
+                if not self._send_frame(stream, one):
+                    del turn[stream]
+                elif not one.waiting:
+                    del turn[stream]
+                    self.drained.append(stream)
+                else:  # it goes to the end: the next window is another's first
+                    self._blocked[stream] = self._blocked.pop(stream)
+
+    def _send_frame(self, stream: int, one: _Stream) -> bool:
+        """One frame of what waits on a stream. False: its windows are closed."""
+        data, start = one.waiting[0], one.offset
+        size = len(data) - start
+        room = max(0, min(one.window, self._window, self._frame_bytes))
+        if size > room:
+            if not room:
+                return False
+            size = room
+            one.offset += size
+        else:
+            one.waiting.popleft()
+            one.offset = 0
+        one.window -= size
+        self._window -= size
+        one.unsent -= size
+        self.unsent_bytes -= size
+        last = not one.waiting
+        flags = frames.END_STREAM if last and one.ended and one.trailers is None else 0
+        piece = data[start : start + size]
+        self._out.append(frames.frame(frames.DATA, flags, stream, piece))
+        if last:
+            self._emptied(stream, one)
+        return True
+
+    def _emptied(self, stream: int, one: _Stream) -> None:
+        """Nothing waits any more: what follows the data may go."""
+        del self._blocked[stream]
         if one.trailers is not None:
             self._fields(stream, one.trailers, True)
         elif one.ended:

@@ -4,78 +4,44 @@ Pure module. `receive` reads what came and returns what happened; the `send…` 
 into `out`, which the link takes and writes. Data waits here, in order, while the peer's windows
 are closed; `unsent` tells its writer to wait. What the peer may do wrong ends the connection
 (ProtocolError) or, where the RFC says so, the stream.
+
+Windows that we grant are two accounts. The connection's is given back as a whole by `give_back`,
+whatever became of the streams, so that no way for a stream to end can leak it. A stream's is given
+back by `read`, by whoever used the data.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
 
-from holdfast.api.transport import frames
-from holdfast.api.transport.fields import LIST_BYTES_MAX, Block, Decoder, FieldsError
-from holdfast.api.transport.frames import Code, Setting
-from holdfast.api.transport.outgoing import Outgoing
-from holdfast.api.transport.windows import CONNECTION_BYTES, STREAM_BYTES, Allowance
+from holdfast.api.transport.http2 import frames
+from holdfast.api.transport.http2.events import (
+    DataReceived,
+    Event,
+    HeadersReceived,
+    PingAnswered,
+    ProtocolError,
+    SettingsReceived,
+    StreamReset,
+    WentAway,
+)
+from holdfast.api.transport.http2.fields import LIST_BYTES_MAX, Decoder, FieldsError
+from holdfast.api.transport.http2.frames import Code, Setting
+from holdfast.api.transport.http2.outgoing import Outgoing
+from holdfast.api.transport.http2.windows import CONNECTION_BYTES, STREAM_BYTES, Allowance
 
 FRAME_BYTES_MAX = 64 << 10
 """Of a frame that we take."""
-CONTROLS_UNREAD_MAX = 1000
+ANSWERS_UNREAD_MAX = 1000
 """Answers to pings, settings and refused streams that a peer may leave unread."""
+EFFORT_MAX = 10_000
+"""What a peer may ask for between two calls of `rested`, in frames that carry nothing."""
+_PING_EFFORT, _RESET_EFFORT, _SETTINGS_EFFORT = 1, 2, 20
 
 _head = struct.Struct(">HBBBL").unpack_from
 _long = struct.Struct(">L").unpack_from
 _setting = struct.Struct(">HL").iter_unpack
-
-
-class HeadersReceived(NamedTuple):
-    """Fields came on a stream: a request, an answer, or trailers. ended: nothing comes after."""
-
-    stream: int
-    block: Block
-    ended: bool
-
-
-class DataReceived(NamedTuple):
-    """size: what to give back to `read` when the data was used, padding included."""
-
-    stream: int
-    data: bytes
-    ended: bool
-    size: int
-
-
-class StreamReset(NamedTuple):
-    """The peer, or we for what it did wrong, ended a stream."""
-
-    stream: int
-    code: int
-
-
-class WentAway(NamedTuple):
-    """The peer takes no streams above `last_stream`."""
-
-    last_stream: int
-    code: int
-    text: str
-
-
-class PingAnswered(NamedTuple):
-    """The peer lives."""
-
-    data: bytes
-
-
-StreamEvent = HeadersReceived | DataReceived | StreamReset
-Event = StreamEvent | WentAway | PingAnswered
-
-
-class ProtocolError(Exception):
-    """The peer broke the rules: say so with `send_goaway` and close."""
-
-    def __init__(self, code: Code, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class Connection:
@@ -85,21 +51,28 @@ class Connection:
         """streams_max: how many the peer may have open at a time."""
         self.client = client
         self.out: list[bytes] = []
+        self.greeted = False  # the peer's first SETTINGS came
         self.peer_streams_max = 1 << 31
         self.last_received = 0  # the highest stream the peer opened
         self._streams_max = streams_max
         self._next = 1
         self._rest = b""
         self._preface_due = not client
+        self._left = False  # we sent GOAWAY
+        self._failed = False
         self._decoder = Decoder()
-        self._incoming: dict[int, Allowance] = {}  # streams on which the peer may send
+        self._open: set[int] = set()  # streams that have not ended on both sides; only asked
+        self._incoming: dict[int, Allowance] = {}  # of those, where the peer may send
         self._allowance = Allowance(CONNECTION_BYTES)
+        self._due = 0  # bytes of the connection's window that were not given back
         self._outgoing = Outgoing(self.out, self._sent)
         self._block: tuple[int, int, bytearray] | None = None  # stream, flags: not yet whole
-        self._controls = 0
+        self._answers = 0
+        self._effort = 0
         self._readers: dict[int, Callable[[int, int, bytes, list[Event]], None]] = {
             frames.DATA: self._data,
             frames.HEADERS: self._headers,
+            frames.PRIORITY: self._ignored,
             frames.RST_STREAM: self._reset,
             frames.SETTINGS: self._settings,
             frames.PUSH_PROMISE: self._push_promise,
@@ -131,11 +104,27 @@ class Connection:
     @property
     def may_open(self) -> bool:
         """Whether the peer takes another stream now."""
-        return len(self._incoming) < self.peer_streams_max and self._next < frames.WINDOW_MAX
+        return len(self._open) < self.peer_streams_max
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the numbers of streams are used up (§5.1.1): a new connection is needed."""
+        return self._next >= frames.WINDOW_MAX
+
+    @property
+    def streams_open(self) -> int:
+        """Streams that have not ended on both sides."""
+        return len(self._open)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the peer's windows, on all streams."""
+        return self._outgoing.unsent_bytes
 
     def open(self, block: bytes) -> int:
         """Client: begin a stream with these fields (`fields.encode`). Returns its number."""
         stream, self._next = self._next, self._next + 2
+        self._open.add(stream)
         self._incoming[stream] = Allowance(STREAM_BYTES)
         self._outgoing.open(stream)
         self._outgoing.headers(stream, block, ended=False)
@@ -150,9 +139,9 @@ class Connection:
         self._outgoing.data(stream, data, ended)
 
     def send_reset(self, stream: int, code: Code) -> None:
-        """End a stream now; nothing of it is reported any more."""
-        if self._incoming.pop(stream, None) is not None or self._outgoing.has(stream):
-            self._outgoing.close(stream)
+        """End a stream now, unless it has ended; nothing of it is reported any more."""
+        if stream in self._open:
+            self._close(stream)
             self.out.append(frames.rst_stream(stream, code))
 
     def send_ping(self, data: bytes) -> None:
@@ -160,22 +149,38 @@ class Connection:
         self.out.append(frames.ping(data))
 
     def send_goaway(self, code: Code, text: str = "") -> None:
-        """Take no more streams."""
+        """Take no more streams: those that come later are as if they had never been sent."""
+        self._left = True
         self.out.append(frames.goaway(self.last_received, code, text.encode()))
 
     def written(self) -> None:
         """The link's own buffer is not full: the peer reads what we write."""
-        self._controls = 0
+        self._answers = 0
+
+    def rested(self) -> None:
+        """Some time has passed (the link's second): the peer may be as wearying as before."""
+        self._effort = 0
 
     def unsent(self, stream: int) -> int:
         """Bytes that wait for the peer's windows on this stream."""
         return self._outgoing.unsent(stream)
 
+    def drained(self) -> list[int]:
+        """Streams on which nothing waits any more since a window opened; each told once."""
+        if not self._outgoing.drained:
+            return []
+        drained, self._outgoing.drained = self._outgoing.drained, []
+        return drained
+
+    def give_back(self) -> None:
+        """Let the peer send on this connection as much again as came since the last time."""
+        if self._due:
+            more, self._due = self._allowance.give_back(self._due), 0
+            if more:
+                self.out.append(frames.window_update(0, more))
+
     def read(self, stream: int, size: int) -> None:
-        """The data of a `DataReceived` was used: let the peer send as much again."""
-        more = self._allowance.give_back(size)
-        if more:
-            self.out.append(frames.window_update(0, more))
+        """The data of a `DataReceived` was used: let the peer send as much on its stream."""
         allowance = self._incoming.get(stream)
         if allowance is not None and (more := allowance.give_back(size)):
             self.out.append(frames.window_update(stream, more))
@@ -183,17 +188,37 @@ class Connection:
     def _sent(self, stream: int) -> None:
         """Our side has ended. A server's answer is complete then: what the client still wants to
         send is not needed (§8.1)."""
-        if not self.client and self._incoming.pop(stream, None) is not None:
+        if stream not in self._incoming:
+            self._open.discard(stream)
+        elif not self.client:
+            self._close(stream)
             self.out.append(frames.rst_stream(stream, Code.NO_ERROR))
+
+    def _close(self, stream: int) -> None:
+        self._open.discard(stream)
+        self._incoming.pop(stream, None)
+        self._outgoing.close(stream)
 
     # --- what we receive
 
     def receive(self, data: bytes) -> list[Event]:
-        """What happened with these bytes. Raises ProtocolError; then nothing more may be read."""
+        """What happened with these bytes. Raises ProtocolError, which has what happened before it;
+        what comes after it is not looked at."""
         events: list[Event] = []
+        if self._failed:
+            return events
+        try:
+            self._receive(data, events)
+        except ProtocolError as error:
+            self._failed, self._rest = True, b""
+            error.events = events
+            raise
+        return events
+
+    def _receive(self, data: bytes, events: list[Event]) -> None:
         if self._rest:
             data = self._rest + data
-        start = self._preface(data) if self._preface_due else 0
+        start = 0 if self.greeted else self._greeting(data)
         end = len(data)
         while end - start >= frames.HEAD_BYTES and not self._preface_due:
             high, low, kind, flags, stream = _head(data, start)
@@ -207,48 +232,66 @@ class Connection:
             start = after
             if self._block is not None and kind != frames.CONTINUATION:
                 raise ProtocolError(Code.PROTOCOL_ERROR, "header fields were interrupted")
-            read = self._readers.get(kind)
-            if read is not None:  # unknown kinds are ignored (§4.1)
-                read(flags, stream & 0x7FFFFFFF, payload, events)
+            read = self._readers.get(kind, self._ignored)  # unknown kinds are ignored (§4.1)
+            read(flags, stream & 0x7FFFFFFF, payload, events)
         self._rest = data[start:]
-        return events
 
-    def _preface(self, data: bytes) -> int:
-        """A client's first bytes (§3.4). Returns where the frames begin."""
-        wanted = frames.PREFACE
-        if not wanted.startswith(data[: len(wanted)]):
-            raise ProtocolError(Code.PROTOCOL_ERROR, "the client does not speak HTTP/2")
-        if len(data) < len(wanted):
-            return 0
-        self._preface_due = False
-        return len(wanted)
+    def _greeting(self, data: bytes) -> int:
+        """The first bytes: a client's preface (§3.4), and SETTINGS. Returns where the frames
+        begin."""
+        start = 0
+        if self._preface_due:
+            if not frames.PREFACE.startswith(data[: len(frames.PREFACE)]):
+                raise ProtocolError(Code.PROTOCOL_ERROR, "the client does not speak HTTP/2")
+            if len(data) < len(frames.PREFACE):
+                return 0
+            self._preface_due = False
+            start = len(frames.PREFACE)
+        head = data[start : start + frames.HEAD_BYTES]
+        wrong = head[:1] not in (b"", b"\0") or head[3:4] not in (b"", b"\4")
+        if wrong or head[4:5] not in (b"", b"\0"):
+            raise ProtocolError(Code.PROTOCOL_ERROR, "the peer does not speak HTTP/2")
+        return start
 
     def _data(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
         size = len(payload)
         if not self._allowance.take(size):
             raise ProtocolError(Code.FLOW_CONTROL_ERROR, "more data than the connection's window")
+        self._due += size
         allowance = self._incoming.get(stream)
         if allowance is None:
             if stream == 0 or self._is_idle(stream):
                 raise ProtocolError(Code.PROTOCOL_ERROR, f"data on stream {stream}")
-            self.read(stream, size)  # it ended while this was on its way
-            return
+            if stream in self._open:
+                self._fail(stream, Code.STREAM_CLOSED, events)
+            return  # it ended while this was on its way
         if not allowance.take(size):
             self._fail(stream, Code.FLOW_CONTROL_ERROR, events)
-            self.read(stream, size)
             return
         if flags & frames.PADDED:
             payload = _unpadded(payload)
         ended = bool(flags & frames.END_STREAM)
         if ended:
-            del self._incoming[stream]
+            self._received(stream)
+        elif not payload:
+            self._tire(1)
         events.append(DataReceived(stream, payload, ended, size))
+
+    def _received(self, stream: int) -> None:
+        """The peer's side has ended."""
+        del self._incoming[stream]
+        if not self._outgoing.has(stream):
+            self._open.discard(stream)
 
     def _headers(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
         if flags & frames.PADDED:
             payload = _unpadded(payload)
         if flags & frames.WITH_PRIORITY:
+            if len(payload) < 5:
+                raise ProtocolError(Code.FRAME_SIZE_ERROR, "HEADERS too short for its priority")
             payload = payload[5:]
+        if stream == 0 or len(payload) > LIST_BYTES_MAX:
+            raise ProtocolError(Code.PROTOCOL_ERROR, f"{len(payload)} bytes of header fields")
         if flags & frames.END_HEADERS:
             self._fields(flags, stream, payload, events)
         else:
@@ -257,6 +300,7 @@ class Connection:
     def _continuation(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
         if self._block is None or self._block[0] != stream:
             raise ProtocolError(Code.PROTOCOL_ERROR, "header fields go on that never began")
+        self._tire(1)
         _, first_flags, block = self._block
         block += payload
         if len(block) > LIST_BYTES_MAX:
@@ -270,25 +314,31 @@ class Connection:
             block = self._decoder.decode(data)
         except FieldsError as error:
             raise ProtocolError(Code.COMPRESSION_ERROR, str(error)) from None
+        if stream not in self._incoming:
+            if stream in self._open:
+                self._fail(stream, Code.STREAM_CLOSED, events)
+                return
+            if not self._begun(stream):
+                return
         ended = bool(flags & frames.END_STREAM)
-        if stream not in self._incoming and not self._begun(stream):
-            return
         if ended:
-            del self._incoming[stream]
+            self._received(stream)
         events.append(HeadersReceived(stream, block, ended))
 
     def _begun(self, stream: int) -> bool:
         """Whether fields on a stream that is not open begin one."""
         if self.client or stream % 2 == 0:
-            if stream == 0 or self._is_idle(stream):
+            if self._is_idle(stream):
                 raise ProtocolError(Code.PROTOCOL_ERROR, f"header fields on stream {stream}")
             return False
-        if stream <= self.last_received:
-            return False  # it ended while these were on their way
+        if stream <= self.last_received or self._left:
+            self._tire(1)
+            return False  # it ended, or we left, while these were on their way
         self.last_received = stream
-        if len(self._incoming) >= self._streams_max:
-            self._control(frames.rst_stream(stream, Code.REFUSED_STREAM))
+        if len(self._open) >= self._streams_max:
+            self._answer(frames.rst_stream(stream, Code.REFUSED_STREAM), _RESET_EFFORT)
             return False
+        self._open.add(stream)
         self._incoming[stream] = Allowance(STREAM_BYTES)
         self._outgoing.open(stream)
         return True
@@ -296,7 +346,8 @@ class Connection:
     def _is_idle(self, stream: int) -> bool:
         """Whether nobody ever opened it."""
         if stream % 2:
-            return stream >= self._next if self.client else stream > self.last_received
+            known = self._next if self.client else self.last_received + 1
+            return stream >= known and not self._left
         return True
 
     def _reset(self, _flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
@@ -304,46 +355,69 @@ class Connection:
             raise ProtocolError(Code.FRAME_SIZE_ERROR, "a RST_STREAM of a wrong size")
         if stream == 0 or self._is_idle(stream):
             raise ProtocolError(Code.PROTOCOL_ERROR, f"stream {stream} was reset")
-        self._incoming.pop(stream, None)
-        self._outgoing.close(stream)
-        events.append(StreamReset(stream, _long(payload)[0]))
+        self._tire(_RESET_EFFORT)
+        if stream in self._open:
+            self._close(stream)
+            events.append(StreamReset(stream, _long(payload)[0]))
 
     def _fail(self, stream: int, code: Code, events: list[Event]) -> None:
-        """End a stream for what the peer did wrong on it."""
-        self.send_reset(stream, code)
-        events.append(StreamReset(stream, code))
+        """End a stream, if it is open, for what the peer did wrong on it."""
+        if stream in self._open:
+            self.send_reset(stream, code)
+            events.append(StreamReset(stream, code))
 
-    def _settings(self, flags: int, stream: int, payload: bytes, _events: list[Event]) -> None:
-        if stream or len(payload) % 6:
+    def _settings(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
+        if stream:
+            raise ProtocolError(Code.PROTOCOL_ERROR, f"SETTINGS on stream {stream}")
+        if len(payload) % 6 or (flags & frames.ACK and payload):
             raise ProtocolError(Code.FRAME_SIZE_ERROR, "malformed SETTINGS")
         if flags & frames.ACK:
+            self._tire(1)
             return
-        for key, value in _setting(payload):
-            if key == Setting.INITIAL_WINDOW_SIZE:
-                if value > frames.WINDOW_MAX or not self._outgoing.stream_window(value):
-                    raise ProtocolError(Code.FLOW_CONTROL_ERROR, f"a window of {value} bytes")
-            elif key == Setting.MAX_FRAME_SIZE:
-                if not frames.FRAME_BYTES_DEFAULT <= value < 1 << 24:
-                    raise ProtocolError(Code.PROTOCOL_ERROR, f"frames of {value} bytes")
-                self._outgoing.frame_bytes(value)
-            elif key == Setting.MAX_CONCURRENT_STREAMS:
-                self.peer_streams_max = value
-        self._control(frames.frame(frames.SETTINGS, frames.ACK, 0))
+        # Of a parameter given twice the last counts (§6.5.3); windows are corrected only once.
+        for key, value in dict(_setting(payload)).items():
+            self._set(key, value)
+        self._answer(frames.frame(frames.SETTINGS, frames.ACK, 0), _SETTINGS_EFFORT)
+        events.append(SettingsReceived(not self.greeted))
+        self.greeted = True
+
+    def _set(self, key: int, value: int) -> None:
+        if key == Setting.INITIAL_WINDOW_SIZE:
+            if value > frames.WINDOW_MAX or not self._outgoing.stream_window(value):
+                raise ProtocolError(Code.FLOW_CONTROL_ERROR, f"a window of {value} bytes")
+        elif key == Setting.MAX_FRAME_SIZE:
+            if not frames.FRAME_BYTES_DEFAULT <= value < 1 << 24:
+                raise ProtocolError(Code.PROTOCOL_ERROR, f"frames of {value} bytes")
+            self._outgoing.frame_bytes(value)
+        elif key == Setting.MAX_CONCURRENT_STREAMS:
+            self.peer_streams_max = value
+        elif key == Setting.ENABLE_PUSH and value > 1:
+            raise ProtocolError(Code.PROTOCOL_ERROR, f"ENABLE_PUSH is {value}")
 
     def _push_promise(self, _flags: int, _stream: int, _payload: bytes, _: list[Event]) -> None:
         raise ProtocolError(Code.PROTOCOL_ERROR, "PUSH_PROMISE was not allowed")
 
+    def _ignored(self, _flags: int, _stream: int, _payload: bytes, _: list[Event]) -> None:
+        """PRIORITY, which is deprecated (§5.3.2), and kinds that we do not know."""
+        self._tire(1)
+
     def _ping(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
-        if stream or len(payload) != 8:
+        if stream:
+            raise ProtocolError(Code.PROTOCOL_ERROR, f"PING on stream {stream}")
+        if len(payload) != 8:
             raise ProtocolError(Code.FRAME_SIZE_ERROR, "malformed PING")
         if flags & frames.ACK:
+            self._tire(_PING_EFFORT)
             events.append(PingAnswered(payload))
         else:
-            self._control(frames.ping(payload, ack=True))
+            self._answer(frames.ping(payload, ack=True), _PING_EFFORT)
 
-    def _goaway(self, _flags: int, _stream: int, payload: bytes, events: list[Event]) -> None:
+    def _goaway(self, _flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
+        if stream:
+            raise ProtocolError(Code.PROTOCOL_ERROR, f"GOAWAY on stream {stream}")
         if len(payload) < 8:
             raise ProtocolError(Code.FRAME_SIZE_ERROR, "a GOAWAY of a wrong size")
+        self._tire(1)
         text = payload[8:].decode(errors="replace")
         last_stream = _long(payload)[0] & 0x7FFFFFFF
         events.append(WentAway(last_stream, _long(payload, 4)[0], text))
@@ -351,19 +425,29 @@ class Connection:
     def _window_update(self, _flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
         if len(payload) != 4:
             raise ProtocolError(Code.FRAME_SIZE_ERROR, "a WINDOW_UPDATE of a wrong size")
+        if stream and self._is_idle(stream):
+            raise ProtocolError(Code.PROTOCOL_ERROR, f"a window for stream {stream}")
         amount = _long(payload)[0] & 0x7FFFFFFF
         if amount and self._outgoing.window_grew(stream, amount):
             return
+        code = Code.FLOW_CONTROL_ERROR if amount else Code.PROTOCOL_ERROR
         if stream == 0:
-            raise ProtocolError(Code.FLOW_CONTROL_ERROR, f"the window grew by {amount}")
-        self._fail(stream, Code.FLOW_CONTROL_ERROR, events)
+            raise ProtocolError(code, f"the window grew by {amount}")
+        self._fail(stream, code, events)
 
-    def _control(self, answer: bytes) -> None:
-        """An answer that costs the peer nothing to ask for: so many, and no more."""
-        self._controls += 1
-        if self._controls > CONTROLS_UNREAD_MAX:
+    def _answer(self, answer: bytes, effort: int) -> None:
+        """An answer that costs the peer nothing to ask for: so many unread, and no more."""
+        self._tire(effort)
+        self._answers += 1
+        if self._answers > ANSWERS_UNREAD_MAX:
             raise ProtocolError(Code.ENHANCE_YOUR_CALM, "too many frames that want an answer")
         self.out.append(answer)
+
+    def _tire(self, effort: int) -> None:
+        """Work that nobody gains from (pings, resets, empty frames…): so much a while."""
+        self._effort += effort
+        if self._effort > EFFORT_MAX:
+            raise ProtocolError(Code.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
 
 
 def _unpadded(payload: bytes) -> bytes:

@@ -11,9 +11,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from holdfast.control.raft.messages import Entry, EntryType, HardState
-from holdfast.control.store import image, log_rows
+from holdfast.control.store import image
 from holdfast.control.store.behind import Meta
-from holdfast.control.store.log_rows import Linked
+from holdfast.control.store.replicated import log_rows
+from holdfast.control.store.replicated.tail import Linked
 
 SUFFIX = "_incoming"
 OLD = "_old"
@@ -24,11 +25,15 @@ ChangeValues = tuple[int, str, str, str, int, int, int, bytes | None]
 RetryValues = tuple[int, bytes, bytes | None]
 
 
-def begin(connection: sqlite3.Connection, index: int) -> None:
-    """Empty tables for the snapshot at an index. Inside a transaction."""
+def begin(connection: sqlite3.Connection) -> None:
+    """Empty tables for a snapshot. Inside a transaction."""
     for table in TABLES:
         connection.execute(f"DROP TABLE IF EXISTS {table}{SUFFIX}")
-    schema = image.ROWS_SCHEMA.format(suffix=SUFFIX, n=f"_{index}")
+    # An index keeps its name when its table is renamed, so those in use are passed over.
+    number = 1
+    while _exists(connection, f"changes{SUFFIX}_by_key{number}"):
+        number += 1
+    schema = image.ROWS_SCHEMA.format(suffix=SUFFIX, n=number)
     for statement in schema.strip().split(";")[:-1]:
         connection.execute(statement)
 

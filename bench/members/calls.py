@@ -1,0 +1,218 @@
+"""The client's side: the same channel, the same connections, to our members and to etcd.
+
+`Ours` and `Etcd` write single objects and batches to one member, which should be the leader's.
+`leader` finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import grpc
+
+from bench.members import service
+from bench.members.processes import Processes
+from bench.members.tls import CLIENT, calling
+from holdfast.api.etcd.v1 import etcd_pb2 as etcd
+from holdfast.api.transport.channel import Channel
+from holdfast.control.store import records
+from holdfast.control.store.commands import ANY, Commit, Key, Write
+
+CONNECTIONS = 8
+CALL_S = 5.0
+READY_S = 30.0
+AGAIN_S = 0.05
+SEARCH_S = 0.02
+
+
+class Writer(Protocol):
+    """Writes through some of its connections. Raises AioRpcError."""
+
+    async def put(self, worker: int, name: str, value: bytes) -> None:
+        """One object."""
+
+    async def batch(self, worker: int, names: Sequence[str], value: bytes) -> None:
+        """Several objects at once."""
+
+    async def close(self) -> None:
+        """End the connections."""
+
+
+class Ours:
+    """Commits to a member of ours."""
+
+    def __init__(self, address: str, tls: ssl.SSLContext, connections: int = CONNECTIONS) -> None:
+        self._channels = [Channel(address, tls) for _ in range(connections)]
+        self._commits = [channel.unary_unary(service.COMMIT) for channel in self._channels]
+
+    async def put(self, worker: int, name: str, value: bytes) -> None:
+        """See Writer."""
+        await self.batch(worker, (name,), value)
+
+    async def batch(self, worker: int, names: Sequence[str], value: bytes) -> None:
+        """See Writer."""
+        writes = [Write(Key(service.RESOURCE, "", name), value, ANY) for name in names]
+        data = records.encode([Commit(b"", writes)])
+        reply = await self._commits[worker % len(self._commits)](data, timeout=CALL_S)
+        assert len(reply) == 8 * len(names)
+
+    async def close(self) -> None:
+        """See Writer."""
+        for channel in self._channels:
+            await channel.close()
+
+
+class Etcd:
+    """Puts to a member of etcd; a batch is one transaction."""
+
+    def __init__(self, address: str, tls: ssl.SSLContext, connections: int = CONNECTIONS) -> None:
+        self._channels = [Channel(address, tls) for _ in range(connections)]
+        self._puts = [_method(channel, "Put", etcd.PutResponse) for channel in self._channels]
+        self._txns = [_method(channel, "Txn", etcd.TxnResponse) for channel in self._channels]
+
+    async def put(self, worker: int, name: str, value: bytes) -> None:
+        """See Writer."""
+        put = self._puts[worker % len(self._puts)]
+        await put(etcd.PutRequest(key=name.encode(), value=value), timeout=CALL_S)
+
+    async def batch(self, worker: int, names: Sequence[str], value: bytes) -> None:
+        """See Writer."""
+        request = etcd.TxnRequest()
+        for name in names:
+            put = request.success.add().request_put
+            put.key, put.value = name.encode(), value
+        reply = await self._txns[worker % len(self._txns)](request, timeout=CALL_S)
+        assert reply.succeeded
+
+    async def close(self) -> None:
+        """See Writer."""
+        for channel in self._channels:
+            await channel.close()
+
+
+def _method(channel: Channel, name: str, reply: Any) -> Any:
+    path = f"/etcdserverpb.KV/{name}"
+    return channel.unary_unary(path, lambda one: one.SerializeToString(), reply.FromString)
+
+
+def tls(group: Processes) -> ssl.SSLContext:
+    """As a client of this group."""
+    return calling(group.folder, CLIENT)
+
+
+async def stand(channel: Channel) -> dict[str, Any]:
+    """How a member of ours stands. Raises AioRpcError."""
+    found: dict[str, Any] = json.loads(await channel.unary_unary(service.STAND)(b"", timeout=1.0))
+    return found
+
+
+async def leader(group: Processes, *, of_etcd: bool = False) -> int:
+    """The number of the member that leads; waits for it. Raises RuntimeError."""
+    context = tls(group)
+    channels = [Channel(address, context) for address in group.addresses]
+    try:
+        async with asyncio.timeout(READY_S):
+            while True:
+                for number, channel in enumerate(channels, 1):
+                    if await _leads(channel, of_etcd=of_etcd):
+                        return number
+                if ended := group.ended():
+                    raise RuntimeError(f"member {ended[0]} ended: {group.log(ended[0])}")
+                await asyncio.sleep(AGAIN_S)
+    except TimeoutError:
+        raise RuntimeError(f"nobody leads: {group.log(1)}") from None
+    finally:
+        for channel in channels:
+            await channel.close()
+
+
+async def _leads(channel: Channel, *, of_etcd: bool) -> bool:
+    try:
+        if not of_etcd:
+            return bool((await stand(channel))["leads"])
+        status = channel.unary_unary(
+            "/etcdserverpb.Maintenance/Status",
+            lambda one: one.SerializeToString(),
+            etcd.StatusResponse.FromString,
+        )
+        reply = await status(etcd.StatusRequest(), timeout=1.0)
+    except grpc.aio.AioRpcError:
+        return False
+    return bool(reply.leader == reply.header.member_id != 0)
+
+
+class Following:
+    """Writes to whoever leads: after a failure every member is asked until one says so.
+
+    A write is tried again until it is acknowledged; what it writes does not depend on what is
+    there, so a second time does no harm.
+    """
+
+    def __init__(self, group: Processes) -> None:
+        self._context = tls(group)
+        self._channels = [Channel(address, self._context) for address in group.addresses]
+        self._leader = -1
+        self._known = asyncio.Event()  # set when somebody leads, as far as is known; `put` waits
+        self._search: asyncio.Task[None] | None = None
+
+    async def put(self, name: str, value: bytes) -> None:
+        """One object; returns when it is acknowledged."""
+        data = records.encode([Commit(b"", (Write(Key(service.RESOURCE, "", name), value, ANY),))])
+        while True:
+            await self.leader()
+            channel = self._channels[self._leader]
+            try:
+                reply = await channel.unary_unary(service.COMMIT)(data, timeout=CALL_S)
+            except grpc.aio.AioRpcError:
+                self._doubt(channel)
+                continue
+            assert len(reply) == 8
+            return
+
+    async def leader(self) -> int:
+        """The number of the member that leads; waits for it."""
+        while not self._known.is_set():
+            if self._search is None or self._search.done():
+                self._search = asyncio.create_task(self._find())
+            await self._known.wait()
+        return self._leader + 1
+
+    async def names(self) -> set[str]:
+        """Every key that is there now."""
+        await self.leader()
+        call = self._channels[self._leader].unary_unary(service.NAMES)
+        text: bytes = await call(b"", timeout=READY_S)
+        return set(text.decode().split("\n"))
+
+    async def revision(self, member: int) -> int:
+        """What a member has applied; -1 when it does not answer."""
+        try:
+            return int((await stand(self._channels[member - 1]))["revision"])
+        except grpc.aio.AioRpcError:
+            return -1
+
+    async def close(self) -> None:
+        """End the connections."""
+        if self._search:
+            self._search.cancel()
+        for channel in self._channels:
+            await channel.close()
+
+    def _doubt(self, channel: Channel) -> None:
+        if channel is self._channels[self._leader]:
+            self._known.clear()
+
+    async def _find(self) -> None:
+        while True:
+            leads = await asyncio.gather(
+                *(_leads(channel, of_etcd=False) for channel in self._channels)
+            )
+            if any(leads):
+                self._leader = leads.index(True)
+                self._known.set()
+                return
+            await asyncio.sleep(SEARCH_S)
