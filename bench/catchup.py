@@ -20,6 +20,7 @@ import uvloop
 
 from bench.figures import emit
 from bench.members import calls, processes
+from bench.members.following import Following
 
 AWAY_WRITES = 100_000
 BATCH = 25
@@ -82,7 +83,7 @@ async def fill(writer: calls.Writer) -> None:
     await asyncio.gather(*(client(number) for number in range(FILLERS)))
 
 
-async def until_level(client: calls.Following, follower: int, leader: int) -> None:
+async def until_level(client: Following, follower: int, leader: int) -> None:
     """Wait until the follower has what the leader has."""
     async with asyncio.timeout(WAIT_S):
         while True:
@@ -97,7 +98,7 @@ async def run(group: processes.Processes) -> None:
     group.start()
     leader = await calls.leader(group)
     follower = leader % 3 + 1
-    client = calls.Following(group)
+    client = Following(group)
     writer = calls.Ours(group.addresses[leader - 1], calls.tls(group))
     await until_level(client, follower, leader)
     pace = Pace(writer)

@@ -66,12 +66,13 @@ def lag_p99_s(before: dict[str, dict[str, float]], after: dict[str, dict[str, fl
 
 
 @contextlib.contextmanager
-def hollow(nodes: int) -> Iterator[Cluster]:
-    """A cluster of this many simulated nodes, all Ready; removed at the end."""
+def hollow(nodes: int, control: int = 1) -> Iterator[Cluster]:
+    """A cluster of this many simulated nodes, all Ready, and control nodes; removed at the end."""
     data_dir = Path(tempfile.mkdtemp(prefix="hf-bench-"))
     where = ["--data-dir", str(data_dir)]
     argv = [sys.executable, "-m", "holdfast.cli.main"]
     up = [*argv, "up", "--detach", "--runtime", "hollow", "--nodes", str(nodes), *where]
+    up += ["--control", str(control)]
     try:
         subprocess.run([*up, "--port", str(PORT)], check=True, stdout=sys.stderr)
         yield Cluster(data_dir)

@@ -16,7 +16,7 @@ import uvloop
 
 from holdfast.api import logs
 from holdfast.api.errors import ApiError
-from holdfast.control.config import PORT, ControlConfig
+from holdfast.control.config import OWN_STORE, PORT, ControlConfig
 from holdfast.control.registry import Ranges
 from holdfast.control.rpc.server import ListenError
 from holdfast.control.store.engine import StoreError
@@ -39,6 +39,10 @@ from holdfast.control.store.engine import StoreError
     "--join-file", type=click.Path(path_type=Path), help="The token to join with, from a file."
 )
 @click.option("--server", default="", metavar="HOST[:PORT]", help="Where to join with --join-file.")
+@click.option(
+    "--store", default=OWN_STORE, show_default=True, metavar="raft|etcd://HOST[:PORT],…",
+    help="Where the state is: in the control nodes, or on an etcd.",
+)  # fmt: skip
 @click.option("--service-cidr", default="10.96.0.0/16", show_default=True)
 @click.option("--pod-cidr", default="10.244.0.0/16", show_default=True)
 @click.option("--log-level", default="info", show_default=True)
@@ -54,7 +58,7 @@ def command(log_level: str, **given: Any) -> None:
 
 def _config(
     *, service_cidr: str, pod_cidr: str, join: str, join_file: Path | None, server: str,
-    **others: Any,
+    store: str, **others: Any,
 ) -> ControlConfig:  # fmt: skip
     """The configuration that the flags mean. Raises ValueError naming what is wrong."""
     ranges = Ranges(services=IPv4Network(service_cidr), pods=IPv4Network(pod_cidr))
@@ -63,7 +67,8 @@ def _config(
             raise ValueError("--join-file needs --server HOST[:PORT], and no --join")
         # One that is gone says nothing: the control node may have joined.
         join = f"{join_file.read_text().strip()}@{server}" if join_file.exists() else ""
-    config = ControlConfig(ranges=ranges, join=join, **others)
+    store = "" if store == OWN_STORE else store
+    config = ControlConfig(ranges=ranges, join=join, store=store, **others)
     if join and not config.name:
         config = replace(config, name=gethostname().lower())
     return config

@@ -10,6 +10,8 @@ from holdfast.control.registry.addresses.ranges import Ranges
 PORT = 6444
 NAME = "control-1"
 """Of the founder; others take their machine's."""
+OWN_STORE = "raft"
+"""What --store says for a control node that keeps the state itself."""
 PEERS_BESIDE = 3
 """The peers' port after that of the API: between them are those for tokens and for /metrics."""
 
@@ -23,7 +25,8 @@ class ControlConfig:
     certificate assertions; peer_port: for the other control nodes, 0 = port + 3. metrics_port:
     loopback, 0 = none. kubeconfig: where the administrator's is written, None = nowhere. join:
     TOKEN@HOST[:PORT] of the cluster that a new control node becomes a member of, "" = it founds
-    one. name: "" = as it was, or the default.
+    one. name: "" = as it was, or the default. store: "" = its own, in data_dir, replicated among
+    the control nodes; else an etcd:// text.
     """
 
     data_dir: Path
@@ -34,6 +37,7 @@ class ControlConfig:
     name: str = ""
     join: str = ""
     peer_port: int = 0
+    store: str = ""
     ranges: Ranges = field(default_factory=Ranges)
 
     @property
@@ -43,7 +47,10 @@ class ControlConfig:
 
     @property
     def peer(self) -> str:
-        """Where the other control nodes reach this one, host:port."""
+        """Where the other control nodes reach this one, host:port; "" on an etcd, where they need
+        not."""
+        if self.store:
+            return ""
         return f"{self.listen[0]}:{self.peer_port or self.port + PEERS_BESIDE}"
 
     @property

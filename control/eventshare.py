@@ -1,7 +1,7 @@
 """How many Events may be written: they are told on the side, and must never be half of the writes.
 
 One share for all who tell: nodes' agents, whose writes `rpc` judges, and this control node's own
-recorder. It grows by the other writes, and by time so that a quiet cluster tells everything; what
+recorder. It grows by the other changes, and by time so that a quiet cluster tells everything; what
 it does not admit is dropped by whoever wanted to write it, and counted there. Pure module.
 """
 
@@ -17,20 +17,20 @@ SAVED_MAX = 500.0
 
 
 class EventShare:
-    """A bucket of events. revision: the store's, which counts all writes; clock: seconds.
-    refused: how many were not admitted since the start."""
+    """A bucket of events. changes: how many objects were changed so far, events too; clock:
+    seconds. refused: how many were not admitted since the start."""
 
     def __init__(
         self,
-        revision: Callable[[], int],
+        changes: Callable[[], int],
         clock: Callable[[], float],
         saved: float = SAVED_MAX,
     ) -> None:
         self.refused = 0
-        self._revision = revision
+        self._changes = changes
         self._clock = clock
         self._saved = saved
-        self._seen = revision()
+        self._seen = changes()
         self._filled_at = clock()
 
     def take(self, wanted: int, at_least: int = 0) -> int:
@@ -51,10 +51,10 @@ class EventShare:
         return admitted
 
     def _fill(self) -> None:
-        now, revision = self._clock(), self._revision()
-        others = max(0, revision - self._seen)
+        now, changes = self._clock(), self._changes()
+        others = max(0, changes - self._seen)
         grown = max(FLOOR_PER_S * (now - self._filled_at), others / OTHERS_AN_EVENT)
         self._saved = min(SAVED_MAX, self._saved + grown)
         # Events granted but not written yet were counted ahead.
-        self._seen = max(self._seen, revision)
+        self._seen = max(self._seen, changes)
         self._filled_at = now

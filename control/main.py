@@ -32,35 +32,29 @@ from holdfast.control.access.revocations import Revocations
 from holdfast.control.access.tokens import JoinTokens
 from holdfast.control.cache import Cache
 from holdfast.control.cache.hub import Hub
-from holdfast.control.config import NAME, ControlConfig
+from holdfast.control.config import ControlConfig
 from holdfast.control.eventshare import EventShare
-from holdfast.control.group import joining, peers
+from holdfast.control.group import etcd, joining, own
 from holdfast.control.group.joining import Joined
 from holdfast.control.group.leader import Leader
+from holdfast.control.group.marker import Marker
 from holdfast.control.group.roster import Roster
 from holdfast.control.group.terms import Terms
 from holdfast.control.loop_lag import LoopLag
-from holdfast.control.raft.wire.transport import GrpcTransport
 from holdfast.control.recorder import Recorder
 from holdfast.control.registry import Derived, Ids, Registry
 from holdfast.control.rpc import services
 from holdfast.control.rpc.leading import Leading
 from holdfast.control.rpc.level import Level
-from holdfast.control.rpc.server import Listener, ListenError, Server, serve
+from holdfast.control.rpc.server import Listener, Server, serve
 from holdfast.control.sessions.sessions import Sessions
 from holdfast.control.sessions.streams import Streams
-from holdfast.control.store import directory
-from holdfast.control.store.engine import StoreError
-from holdfast.control.store.raft_engine import Options, RaftEngine
-from holdfast.control.store.replicated.members import Member, MemberRole
 
 SWITCH_INTERVAL_S = 0.0005
 """A database commit beside CPU-bound Python takes 21 ms at the default, 1 ms so."""
 GC_THRESHOLDS = (2_000, 10, 100_000)
 """Young objects are looked at often and briefly. All of them, which holds the loop for hundreds of
 milliseconds at thousands of pods, only after two billion: what lives long is freed by its count."""
-
-HAND_OVER_S = 1.0
 
 log = structlog.get_logger()
 
@@ -69,12 +63,13 @@ async def run(config: ControlConfig) -> None:
     """Run a control node until cancelled.
 
     Raises StoreError, ApiError or ListenError (one sentence each) when it cannot start, and
-    FatalStoreError when its disk failed.
+    FatalStoreError when its disk failed, or its etcd is another one's too.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    joined = await _join(config)
+    arrive = etcd.arrive if config.store else own.arrive
+    arrived = await arrive(config, secrets.randbelow)
     async with contextlib.AsyncExitStack() as ending:
-        node = ControlNode(config, ending, joined)
+        node = ControlNode(config, ending, arrived)
         await node.start()
         joining.joined(config.data_dir)
         ready.announce()
@@ -82,30 +77,19 @@ async def run(config: ControlConfig) -> None:
         await node.until_broken()
 
 
-async def _join(config: ControlConfig) -> Joined | None:
-    """Become a member of the cluster that the flags say; None when this one is a member already,
-    or founds a cluster. Raises ApiError."""
-    if directory.examine(config.data_dir):
-        return None
-    if config.join:
-        return await joining.join(config, secrets.randbelow)
-    joining.check_not_half_way(config.data_dir)
-    return None
-
-
 class ControlNode:
     """The parts of one control node.
 
     ending: gets the end of each part as it starts, so that they end backwards and one that fails
-    to end well keeps no other from it. joined: the cluster that it has just become a member of;
-    None = its store is there already, or it founds a cluster.
+    to end well keeps no other from it. arrived: which control node it is of which cluster (a
+    Marker: its state is on an etcd); None = its store is there already, or it founds a cluster.
     """
 
     def __init__(
         self,
         config: ControlConfig,
         ending: contextlib.AsyncExitStack,
-        joined: Joined | None = None,
+        arrived: Joined | Marker | None = None,
     ) -> None:
         self.config = config
         self._ending = ending
@@ -113,20 +97,15 @@ class ControlNode:
         # Seeded by the request's id, so that a repeated request draws the same names.
         self._ids = Ids(random.Random(), Derived)  # noqa: S311
         self._authority = open_authority(config.data_dir, time.time, self._rng)
-        self._transport = GrpcTransport(
-            config.peer,
-            peers.Credentials(self._authority, lambda: self.engine.member).current,
-            peers.identify(self._authenticate_peer),
-        )
-        new = not directory.examine(config.data_dir)
-        cluster_id = self._ids.uid() if new else ""
-        self.engine = RaftEngine(
-            config.data_dir,
-            secrets.randbelow,
-            cluster_id=joined.cluster_id if joined else cluster_id,
-            options=Options(joined.member, ()) if joined else Options(),
-            transport=self._transport,
-        )
+        self._store = (
+            etcd.EtcdStore(config, arrived, self._authority, self._ids.uid())
+            if isinstance(arrived, Marker)
+            else own.OwnStore(
+                config, arrived, self._authority, self._ids.uid(), secrets.randbelow,
+                self._authenticate_peer,
+            )
+        )  # fmt: skip
+        self.engine, self._group = self._store.engine, self._store.group
         self.cache = Cache(self.engine)
         self._revocations = Revocations(self.engine, self.cache)
         self._authenticator = Authenticator(
@@ -138,22 +117,23 @@ class ControlNode:
 
     async def start(self) -> None:
         """Load, lead if it is this one's turn, serve."""
-        config, engine = self.config, self.engine
-        await engine.start()
-        self._ending.push_async_callback(engine.stop)
+        config, engine, group = self.config, self.engine, self._group
+        await self._store.start()
+        self._ending.push_async_callback(self._store.stop)
         self._begin(engine.until_failed())
         self._lag.start()
         self._ending.callback(self._lag.stop)
         certificate = ServerCertificate(
             self._authority, (*config.listen, config.ranges.first_service_ip)
         )
-        await self._listen_to_peers(certificate)
+        if (end := await self._store.listen(certificate)) is not None:
+            self._ending.push_async_callback(end)
         registry = Registry(engine, self.cache, time.time, self._ids, config.ranges)
-        leading = Leading(lambda: engine.view, engine.member, engine.members)
-        engine.watch(leading.turned)
+        leading = Leading(lambda: group.view, group.member, group.members)
+        group.watch(leading.turned)
         sessions = Sessions(self.cache, registry, time.time, leading.elsewhere)
-        share = EventShare(lambda: engine.revision, time.monotonic)
-        roster = Roster(engine, self.cache, self._mine())
+        share = EventShare(lambda: self.cache.changes, time.monotonic)
+        roster = Roster(group, self._store.rows(self.cache), self._store.mine)
         roster.tell(sessions.tell)
         leader = Leader(
             self.cache, registry, sessions, roster, time.time,
@@ -173,7 +153,7 @@ class ControlNode:
             self._ending.callback(metrics.serve(config.metrics_port, collector))
         # Last, so that nothing is served by parts that have ended.
         self._ending.push_async_callback(server.stop)
-        self._ending.push_async_callback(self._hand_over)
+        self._ending.push_async_callback(self._store.hand_over)
         if config.kubeconfig is not None:
             roster.tell(self._write_kubeconfig)
         # What is loaded stays: full collections need not look at it again.
@@ -185,22 +165,6 @@ class ControlNode:
         """Wait until a part has ended by itself, then raise its error: a control node without its
         scheduler would look alive and do nothing."""
         await self._broken
-
-    async def _hand_over(self) -> None:
-        """A leader that ends in order names its successor: nobody waits for an election."""
-        others = [
-            one
-            for one in self.engine.members()
-            if one.role is MemberRole.VOTER and one.member.id != self.engine.member
-        ]
-        if not others or not self.engine.view.leads:
-            return
-        successor = max(others, key=lambda one: one.matched)
-        try:
-            async with asyncio.timeout(HAND_OVER_S):
-                await self.engine.transfer(successor.member.id)
-        except (StoreError, TimeoutError) as error:
-            log.info("leadership not handed over", why=str(error))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a part for good."""
@@ -215,23 +179,6 @@ class ControlNode:
         error = task.exception() or RuntimeError(f"{task.get_coro()} came to an end")
         self._broken.set_exception(error)
 
-    def _mine(self) -> Member:
-        """This control node as the others are to know it."""
-        config, member = self.config, self.engine.member
-        known = {one.member.id: one.member for one in self.engine.members()}.get(member)
-        was = known.name if known and known.peer else ""
-        return Member(member, config.name or was or NAME, config.peer, config.endpoints)
-
-    async def _listen_to_peers(self, certificate: ServerCertificate) -> None:
-        address = self.config.peer
-        try:
-            server = await peers.listen(
-                address, certificate.mutual_tls(), self._transport.handler()
-            )
-        except OSError as error:
-            raise ListenError(f"cannot listen on {address}: {error.strerror}") from None
-        self._ending.push_async_callback(server.stop)
-
     async def _authenticate_peer(self, context: Any) -> Any:
         return await self._authenticator.authenticate(context)
 
@@ -239,8 +186,8 @@ class ControlNode:
         """Lead whenever it is this member's turn; one that decides by itself has begun to when
         this returns."""
         terms = Terms(leader.lead)
-        self.engine.watch(terms.turned)
-        terms.turned(self.engine.view)
+        self._group.watch(terms.turned)
+        terms.turned(self._group.view)
         self._begin(terms.run()).add_done_callback(lambda _: leader.begun.set())
         if leading.alone:
             await leader.begun.wait()
@@ -263,7 +210,8 @@ class ControlNode:
             tokens=JoinTokens(self.engine, time.time, self._rng, authority.pem),
             revocations=self._revocations,
             authenticate=self._authenticator.authenticate,
-            group=self.engine,
+            group=self._group,
+            peers=self._store.replicates,
         )
 
     async def _serve(self, certificate: ServerCertificate, parts: services.Parts) -> Server:

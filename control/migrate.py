@@ -1,7 +1,8 @@
 """`python -m holdfast.control.migrate`: a stopped cluster moves between data directory and etcd.
 
 Called by `holdfast store migrate`. The cluster's authority stays where it is, in the data directory
-of the control node: a data directory that is moved to must hold it, or no node could come back.
+of the control node: a data directory that is moved to must hold it, or no node could come back. The
+directory is told where its cluster is from then on, so that no control node starts on the old state.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import click
 import structlog
 import uvloop
 
+from holdfast.control.access.ca import CERTIFICATE
+from holdfast.control.group import marker
+from holdfast.control.group.marker import Marker
 from holdfast.control.store import directory
 from holdfast.control.store.engine import StoreError
 from holdfast.control.store.etcd.moving import Place, move
@@ -20,8 +24,6 @@ from holdfast.control.store.etcd.target import SCHEME, Target, TargetError, pars
 
 CONTROL = "control"
 """Where `holdfast up` keeps a control node's data, below its own data directory."""
-AUTHORITY = Path("authority", "ca.pem")
-"""What `access.ca` keeps in it."""
 
 
 @click.command("migrate")
@@ -36,7 +38,8 @@ def command(source: str, target: str, cluster_id: str, member: int) -> None:
         places = _place(source), _place(target)
         _check(*places)
         done = uvloop.run(move(*places, cluster_id, member))
-    except (StoreError, TargetError) as error:
+        _mark(*places, cluster_id)
+    except (StoreError, TargetError, OSError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
     click.echo(f"moved {done.objects} objects at revision {done.old_revision} to {places[1]}")
@@ -53,10 +56,18 @@ def _place(text: str) -> Place:
     return below if below.is_dir() and not (path / directory.FILE).exists() else path
 
 
+def _mark(source: Place, target: Place, cluster_id: str) -> None:
+    """Raises OSError."""
+    if isinstance(source, Path):
+        marker.write(source, Marker(cluster_id))
+    if isinstance(target, Path):
+        marker.remove(target)
+
+
 def _check(source: Place, target: Place) -> None:
     if isinstance(source, Path) and isinstance(target, Path):
         raise StoreError("both are data directories: use `holdfast backup` to copy a cluster")
-    if isinstance(target, Path) and not (target / AUTHORITY).exists():
+    if isinstance(target, Path) and not (target / CERTIFICATE).exists():
         raise StoreError(
             f"{target} holds no cluster authority: move into the data directory of a control node "
             "of this cluster"

@@ -119,7 +119,7 @@ class Caller:
         path: "/package.Service/Method"; read: makes the reply of bytes. Raises ApiError.
         """
         clock = asyncio.get_running_loop().time
-        pursuit = Pursuit(clock() + timeout_s)
+        pursuit = self._pursuit(timeout_s)
         while True:
             address, several = self._channels.address, self._channels.count > 1
             left_s = max(0.001, pursuit.until - clock())
@@ -133,6 +133,10 @@ class Caller:
             else:
                 self._channels.answered(address)
                 return reply
+
+    def _pursuit(self, timeout_s: float = CALL_TIMEOUT_S) -> Pursuit:
+        """Of a call that begins now, or of a stream that was cut now."""
+        return Pursuit(asyncio.get_running_loop().time() + timeout_s)
 
     async def _go_on(self, pursuit: Pursuit, error: grpc.aio.AioRpcError, address: str) -> None:
         """Wait until the next attempt. Raises the refusal when there is none."""

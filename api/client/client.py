@@ -19,7 +19,8 @@ from google.protobuf.message import Message
 from holdfast.api import kinds
 from holdfast.api.client import decoding
 from holdfast.api.client.caller import Caller
-from holdfast.api.client.events import Event, Listed, Outcome, Write
+from holdfast.api.client.events import Event, EventType, Listed, Outcome, Write
+from holdfast.api.client.pursuit import Pursuit
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.rpc.v1 import resources_pb2
 
@@ -227,8 +228,9 @@ class Client(Caller):
     ) -> AsyncIterator[builtins.list[Event]]:
         """Batches of changes after a revision, a commit never split over two of them.
 
-        after 0: the objects there are as ADDED, then a bookmark, then changes. Ends when the
-        server ends it; ApiError Expired when the revision is too old.
+        after 0: the objects there are as ADDED, then a bookmark, then changes. When its control
+        node is lost it goes on with another one, if there is one, after what it told last. Ends
+        when the server ends it; ApiError Expired when the revision is too old.
         """
         request = resources_pb2.WatchRequest(
             resource=resource,
@@ -238,16 +240,34 @@ class Client(Caller):
             after_revision=after,
             latest_only=latest_only,
         )
-        kind = kinds.by_resource(resource)
-        address = self._channels.address
+        pursuit: Pursuit | None = None
+        while True:
+            address = self._channels.address
+            try:
+                async for batch in self._watched(request):
+                    pursuit = None
+                    yield batch
+                    if (request.after_revision and batch) or _is_whole(batch):
+                        request.after_revision = batch[-1].revision
+            except grpc.aio.AioRpcError as error:
+                if not request.after_revision:  # what it told is not the whole yet
+                    raise self.refusal(error, address) from None
+                pursuit = pursuit or self._pursuit()
+                await self._go_on(pursuit, error, address)
+            else:
+                return
+
+    async def _watched(
+        self, request: resources_pb2.WatchRequest
+    ) -> AsyncIterator[builtins.list[Event]]:
+        """One call of Watch. Raises AioRpcError."""
+        kind, address = kinds.by_resource(request.resource), self._channels.address
         call = self._method("Watch", stream=True)(request, metadata=self.metadata())
         try:
             async for reply in call:
                 self._channels.answered(address)
                 await self._learn()
                 yield [decoding.event(kind, item) for item in reply.events]
-        except grpc.aio.AioRpcError as error:
-            raise self.refusal(error, address) from None
         finally:
             call.cancel()
 
@@ -293,6 +313,11 @@ class Client(Caller):
     async def _call(self, name: str, request: Message) -> Any:
         path = name if name.startswith("/") else _SERVICE + name
         return await self.unary(path, request, decoding.REPLIES[path.rpartition("/")[2]])
+
+
+def _is_whole(batch: Sequence[Event]) -> bool:
+    """Whether the objects there were have all been told."""
+    return bool(batch) and batch[-1].type is EventType.BOOKMARK
 
 
 def _known(table: dict[str, Any], word: str, what: str) -> Any:

@@ -26,7 +26,6 @@ CONNECTIONS = 8
 CALL_S = 5.0
 READY_S = 30.0
 AGAIN_S = 0.05
-SEARCH_S = 0.02
 
 
 class Writer(Protocol):
@@ -118,7 +117,7 @@ async def leader(group: Processes, *, of_etcd: bool = False) -> int:
         async with asyncio.timeout(READY_S):
             while True:
                 for number, channel in enumerate(channels, 1):
-                    if await _leads(channel, of_etcd=of_etcd):
+                    if await leads(channel, of_etcd=of_etcd):
                         return number
                 if ended := group.ended():
                     raise RuntimeError(f"member {ended[0]} ended: {group.log(ended[0])}")
@@ -130,7 +129,8 @@ async def leader(group: Processes, *, of_etcd: bool = False) -> int:
             await channel.close()
 
 
-async def _leads(channel: Channel, *, of_etcd: bool) -> bool:
+async def leads(channel: Channel, *, of_etcd: bool = False) -> bool:
+    """Whether the member at the other end says that it leads."""
     try:
         if not of_etcd:
             return bool((await stand(channel))["leads"])
@@ -143,76 +143,3 @@ async def _leads(channel: Channel, *, of_etcd: bool) -> bool:
     except grpc.aio.AioRpcError:
         return False
     return bool(reply.leader == reply.header.member_id != 0)
-
-
-class Following:
-    """Writes to whoever leads: after a failure every member is asked until one says so.
-
-    A write is tried again until it is acknowledged; what it writes does not depend on what is
-    there, so a second time does no harm.
-    """
-
-    def __init__(self, group: Processes) -> None:
-        self._context = tls(group)
-        self._channels = [Channel(address, self._context) for address in group.addresses]
-        self._leader = -1
-        self._known = asyncio.Event()  # set when somebody leads, as far as is known; `put` waits
-        self._search: asyncio.Task[None] | None = None
-
-    async def put(self, name: str, value: bytes) -> None:
-        """One object; returns when it is acknowledged."""
-        data = records.encode([Commit(b"", (Write(Key(service.RESOURCE, "", name), value, ANY),))])
-        while True:
-            await self.leader()
-            channel = self._channels[self._leader]
-            try:
-                reply = await channel.unary_unary(service.COMMIT)(data, timeout=CALL_S)
-            except grpc.aio.AioRpcError:
-                self._doubt(channel)
-                continue
-            assert len(reply) == 8
-            return
-
-    async def leader(self) -> int:
-        """The number of the member that leads; waits for it."""
-        while not self._known.is_set():
-            if self._search is None or self._search.done():
-                self._search = asyncio.create_task(self._find())
-            await self._known.wait()
-        return self._leader + 1
-
-    async def names(self) -> set[str]:
-        """Every key that is there now."""
-        await self.leader()
-        call = self._channels[self._leader].unary_unary(service.NAMES)
-        text: bytes = await call(b"", timeout=READY_S)
-        return set(text.decode().split("\n"))
-
-    async def revision(self, member: int) -> int:
-        """What a member has applied; -1 when it does not answer."""
-        try:
-            return int((await stand(self._channels[member - 1]))["revision"])
-        except grpc.aio.AioRpcError:
-            return -1
-
-    async def close(self) -> None:
-        """End the connections."""
-        if self._search:
-            self._search.cancel()
-        for channel in self._channels:
-            await channel.close()
-
-    def _doubt(self, channel: Channel) -> None:
-        if channel is self._channels[self._leader]:
-            self._known.clear()
-
-    async def _find(self) -> None:
-        while True:
-            leads = await asyncio.gather(
-                *(_leads(channel, of_etcd=False) for channel in self._channels)
-            )
-            if any(leads):
-                self._leader = leads.index(True)
-                self._known.set()
-                return
-            await asyncio.sleep(SEARCH_S)

@@ -26,7 +26,6 @@ from holdfast.api import identity
 from holdfast.api.tls import certificates
 from holdfast.api.transport.server import Server
 from holdfast.control.raft.wire.transport import GrpcTransport
-from holdfast.control.store.engine import Engine
 from holdfast.control.store.etcd.engine import EtcdEngine
 from holdfast.control.store.etcd.target import parse
 from holdfast.control.store.raft_engine import Options, RaftEngine
@@ -47,7 +46,9 @@ class Placed(GrpcTransport):
         super().peers({m: one or self.founders.get(m, "") for m, one in addresses.items()})
 
 
-def raft(folder: Path, group: dict[str, Any], member: int) -> tuple[Engine, grpc.GenericRpcHandler]:
+def raft(
+    folder: Path, group: dict[str, Any], member: int
+) -> tuple[RaftEngine, grpc.GenericRpcHandler]:
     """A member of a group of our own, and the service of its transport."""
     addresses = {int(one): address for one, address in group["members"].items()}
     ours = tls.calling(folder, tls.member_name(member))
@@ -71,6 +72,7 @@ async def run(folder: Path, member: int) -> None:
     group = json.loads((folder / GROUP).read_text())
     address = group["members"][str(member)]
     server = Server()
+    engine: RaftEngine | EtcdEngine
     if group["engine"] == "raft":
         engine, peers = raft(folder, group, member)
         server.add_generic_rpc_handlers([peers])

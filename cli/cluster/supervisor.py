@@ -28,6 +28,8 @@ from holdfast.cli.cluster.settings import Settings
 
 LOG_BYTES_MAX = 10 << 20
 START_TIMEOUT_S = 60.0
+JOIN_TIMEOUT_S = 30.0
+"""More for each control node that joins."""
 STOP_TIMEOUT_S = 10.0
 FAILURES_AT_START_MAX = 3
 TokenSource = Callable[[bool], Awaitable[str]]
@@ -61,7 +63,8 @@ class Supervisor:
         for future in (waiting, self._given_up):
             future.add_done_callback(lambda _future: settled.set())
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
+            others = self._settings.control - 1
+            async with asyncio.timeout(START_TIMEOUT_S + JOIN_TIMEOUT_S * others):
                 await settled.wait()
         except TimeoutError:
             late = [name for name, event in self._ready.items() if not event.is_set()]

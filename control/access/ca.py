@@ -32,6 +32,9 @@ from holdfast.api.tls.certificates import Certificate
 
 ALWAYS_NAMED = ("localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default.svc")
 ADMIN = Identity("holdfast-admin", (ADMINS,))
+FOLDER = "authority"
+CERTIFICATE = Path(FOLDER, "ca.pem")
+"""Where a data directory has the authority's certificate; where that is, the key is beside it."""
 REQUEST_BYTES_MAX = 8192
 COMMON_NAME_CHARACTERS_MAX = 64
 """ub-common-name of RFC 5280."""
@@ -148,8 +151,8 @@ def open_authority(
     Raises ApiError naming the file when one of its two files is missing, damaged or belongs to
     another authority: that needs a person, because every certificate hangs on it.
     """
-    folder = directory / "authority"
-    certificate_path, key_path = folder / "ca.pem", folder / "ca.key"
+    folder = directory / FOLDER
+    certificate_path, key_path = directory / CERTIFICATE, folder / "ca.key"
     if not certificate_path.exists():
         # The certificate is written last: without it nothing was ever issued.
         return _found(folder, clock, rng, lifetimes)
@@ -183,11 +186,11 @@ def keep_authority(directory: Path, certificate_pem: bytes, key_pem: bytes) -> N
 
     The certificate comes last: where it is, the key is too.
     """
-    folder = directory / "authority"
+    folder = directory / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     credentials.write_private(folder / "ca.key", key_pem)
-    credentials.write_private(folder / "ca.pem", certificate_pem)
+    credentials.write_private(directory / CERTIFICATE, certificate_pem)
 
 
 _AUTHORITY_USE = x509.KeyUsage(

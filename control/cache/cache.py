@@ -38,12 +38,16 @@ def type_of_kind(resource: str) -> type[Message] | None:
 
 
 class Cache:
-    """All objects by resource. Make it before the engine starts: it is filled by the start."""
+    """All objects by resource. Make it before the engine starts: it is filled by the start.
+
+    changes: how many objects were written or deleted so far; what is loaded counts once.
+    """
 
     def __init__(
         self, engine: Engine, message_type: MessageType = type_of_kind, *, verify: bool = False
     ) -> None:
         self.engine = engine
+        self.changes = 0
         self._message_type = message_type
         self._types: dict[str, type[Message] | None] = {}
         self._tables: dict[str, Table] = {}
@@ -140,6 +144,7 @@ class Cache:
             )
 
     def _changed(self, changes: Sequence[Change]) -> None:
+        self.changes += len(changes)
         updates = [self._update(change) for change in changes]
         for follower in self._followers:
             follower(changes, updates)
@@ -159,6 +164,7 @@ class Cache:
         def switch() -> None:
             self._tables = made.tables
             for resource, updates in made.updates.items():
+                self.changes += len(updates)
                 self._note_prints(updates)
                 for callback in self._callbacks.get(resource, ()):
                     callback(updates)

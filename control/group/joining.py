@@ -85,10 +85,15 @@ def _member(data_dir: Path, randomness: Callable[[int], int]) -> int:
     path = data_dir / FILE
     if path.exists():
         return int(orjson.loads(path.read_bytes())["member"])
-    member = randomness((1 << MEMBER_BITS) - 1) + 1
+    member = draw_member(randomness)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(path, orjson.dumps({"member": member}))
     return member
+
+
+def draw_member(randomness: Callable[[int], int]) -> int:
+    """An id that no control node ever had. randomness: n → 0 … n-1, unpredictable."""
+    return randomness((1 << MEMBER_BITS) - 1) + 1
 
 
 async def _ask(

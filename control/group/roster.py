@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -21,9 +21,6 @@ from holdfast.control.store.replicated.members import (
     MemberRole,
     Standing,
 )
-
-if TYPE_CHECKING:
-    from holdfast.control.cache import Cache
 
 LOOK_S = 0.2
 """How often a learner's progress is looked at, and an attempt that failed made again."""
@@ -47,16 +44,24 @@ class Group(Protocol):
     async def promote_member(self, member: int) -> None: ...
 
 
+class Rows(Protocol):
+    """What tells that the list changed; see Cache.subscribe."""
+
+    def subscribe(
+        self, resource: str, callback: Callable[[list[Any]], None]
+    ) -> Callable[[], None]: ...
+
+
 class Roster:
     """The list, on one control node. mine: this one's row as it should be."""
 
-    def __init__(self, group: Group, cache: Cache, mine: Member) -> None:
+    def __init__(self, group: Group, rows: Rows, mine: Member) -> None:
         self._group = group
         self._mine = mine
         self._told: list[Told] = []
         self._said: tuple[str, ...] = ()
         self._changed = asyncio.Event()  # set when a row changed; `lead` waits
-        cache.subscribe(RESOURCE, self._rows_changed)
+        rows.subscribe(RESOURCE, self._rows_changed)
 
     @property
     def removed(self) -> bool:

@@ -35,8 +35,10 @@ class Enrolment:
 
     def __init__(
         self, group: Group, authority: Authority, tokens: JoinTokens, ranges: Ranges,
-        cluster_id: Callable[[], str],
+        cluster_id: Callable[[], str], *, peers: bool = True,
     ) -> None:  # fmt: skip
+        """peers: whether control nodes call each other; on an etcd they do not."""
+        self._peers = peers
         self._group = group
         self._authority = authority
         self._tokens = tokens
@@ -71,7 +73,13 @@ class Enrolment:
             raise ApiError(Reason.BAD_REQUEST, message)
         if not 0 < len(request.endpoints) <= ENDPOINTS_MAX:
             raise ApiError(Reason.BAD_REQUEST, f"endpoints must be 1 to {ENDPOINTS_MAX}")
-        for address in (request.peer, *request.endpoints):
+        if self._peers and not request.peer:
+            raise ApiError(
+                Reason.CONFLICT,
+                "this cluster keeps its state in its control nodes, not on an etcd: start the new "
+                "one without --store",
+            )
+        for address in (*([request.peer] if request.peer else []), *request.endpoints):
             if not ADDRESS.fullmatch(address):
                 raise ApiError(Reason.BAD_REQUEST, f'"{address[:253]}" is not HOST:PORT')
         return Member(request.member, request.name, request.peer, tuple(request.endpoints))
@@ -93,9 +101,11 @@ class Enrolment:
         for other in others:
             if other == member:
                 return True
-            if other.id == member.id or other.name == member.name or other.peer == member.peer:
+            same_place = bool(member.peer) and other.peer == member.peer
+            if other.id == member.id or other.name == member.name or same_place:
+                where = other.peer or ", ".join(other.endpoints)
                 message = (
-                    f'control node "{other.name}" at {other.peer} is a member: choose another '
+                    f'control node "{other.name}" at {where} is a member: choose another '
                     "--name and address, or take it out first with `holdfast member remove`"
                 )
                 raise ApiError(Reason.CONFLICT, message)

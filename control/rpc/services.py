@@ -35,7 +35,8 @@ NAMES = tuple(
 
 @dataclass(frozen=True)
 class Parts:
-    """What the services work with. group: the control nodes; require: passes at their leader."""
+    """What the services work with. group: the control nodes; require: passes at their leader.
+    peers: whether they call each other, and keep the state themselves."""
 
     engine: Engine
     cache: Cache
@@ -50,6 +51,7 @@ class Parts:
     authenticate: Authenticate
     group: members.Group
     require: Require = anywhere
+    peers: bool = True
 
 
 def handlers(
@@ -69,6 +71,7 @@ def handlers(
             parts.tokens,
             parts.registry.ranges,
             lambda: parts.engine.status().cluster_id,
+            peers=parts.peers,
         ),
         require=parts.require,
     )

@@ -14,11 +14,11 @@ from holdfast.control.eventshare import FLOOR_PER_S, OTHERS_AN_EVENT, SAVED_MAX,
 class Store:
     """Where it stands and how late it is."""
 
-    revision: int = 0
+    changes: int = 0
     now: float = 0.0
 
     def share(self, saved: float = 0.0) -> EventShare:
-        return EventShare(lambda: self.revision, lambda: self.now, saved)
+        return EventShare(lambda: self.changes, lambda: self.now, saved)
 
 
 def test_a_quiet_cluster_tells_everything() -> None:
@@ -33,9 +33,9 @@ def test_a_quiet_cluster_tells_everything() -> None:
 def test_events_grow_with_the_other_writes_only() -> None:
     store = Store()
     share = store.share()
-    store.revision += 400
+    store.changes += 400
     assert share.take(1000) == 100
-    store.revision += 100  # those events
+    store.changes += 100  # those events
     assert share.take(1000) == 0
 
 
@@ -43,7 +43,7 @@ def test_some_are_granted_always_and_made_up_for() -> None:
     store = Store()
     share = store.share()
     assert share.take(100, at_least=25) == 25
-    store.revision += 25 + 400
+    store.changes += 25 + 400
     assert share.take(1000) == 75
 
 
@@ -60,9 +60,9 @@ def test_never_more_than_the_share(steps: list[tuple[int, int]]) -> None:
     share = store.share()
     told = others = 0
     for wanted, written in steps:
-        store.revision += written
+        store.changes += written
         others += written
         granted = share.take(wanted)
-        store.revision += granted
+        store.changes += granted
         told += granted
     assert told <= others / OTHERS_AN_EVENT

@@ -44,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trace", action="store_true", help="print the newest steps of failures")
     parser.add_argument("--digests", action="store_true", help="print each seed's trace hash only")
     parser.add_argument(
-        "--expect", metavar="LETTERS", help="stop at the first seed that one of these checkers fails"
+        "--expect",
+        metavar="LETTERS",
+        help="stop at the first seed that one of these checkers fails",
     )
     parser.add_argument(
         "--mutants", nargs="*", metavar="NUMBER", help="plant bugs and find them (default: all)"

@@ -6,7 +6,7 @@ from tests.sim.campaign import Tier
 
 
 def tier_named(name: str) -> Tier:
-    """"core" or "whole"."""
+    """ "core" or "whole"."""
     if name == "core":
         from tests.sim.core.events import MUST_HAPPEN
         from tests.sim.core.run import run

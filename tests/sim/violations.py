@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Checker(StrEnum):
@@ -19,10 +20,8 @@ class Checker(StrEnum):
     LINEARIZABILITY = "Z"  # the second opinion on R, key by key
 
 
-class Violation(Exception):
+class Violation(NamedTuple):
     """A promise was broken."""
 
-    def __init__(self, checker: Checker, sentence: str) -> None:
-        super().__init__(f"{checker}: {sentence}")
-        self.checker = checker
-        self.sentence = sentence
+    checker: Checker
+    sentence: str

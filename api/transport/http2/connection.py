@@ -374,10 +374,11 @@ class Connection:
         if flags & frames.ACK:
             self._tire(1)
             return
+        # Before what they allow: a peer holds us to the old windows until it is acknowledged.
+        self._answer(frames.frame(frames.SETTINGS, frames.ACK, 0), _SETTINGS_EFFORT)
         # Of a parameter given twice the last counts (§6.5.3); windows are corrected only once.
         for key, value in dict(_setting(payload)).items():
             self._set(key, value)
-        self._answer(frames.frame(frames.SETTINGS, frames.ACK, 0), _SETTINGS_EFFORT)
         events.append(SettingsReceived(not self.greeted))
         self.greeted = True
 

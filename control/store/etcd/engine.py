@@ -24,7 +24,7 @@ from holdfast.control.store.engine import (
     Reset,
     StoreError,
 )
-from holdfast.control.store.etcd import reading
+from holdfast.control.store.etcd import controls, reading
 from holdfast.control.store.etcd.connection import CompactedError, Connection
 from holdfast.control.store.etcd.folding import ForeignError
 from holdfast.control.store.etcd.histories import Histories
@@ -33,6 +33,7 @@ from holdfast.control.store.etcd.planning.batches import PART_WRITES_MAX, create
 from holdfast.control.store.etcd.replica import Replica
 from holdfast.control.store.etcd.stored import values
 from holdfast.control.store.etcd.stored.layout import Layout
+from holdfast.control.store.etcd.stored.values import Control, Controls
 from holdfast.control.store.etcd.target import Target
 from holdfast.control.store.etcd.upkeep import Upkeep
 from holdfast.control.store.etcd.watching import FloorError
@@ -71,7 +72,8 @@ class EtcdEngine:
     ) -> None:  # fmt: skip
         """new_cluster_id: what the cluster is called if etcd holds none yet, "" = it must.
         cluster_id: one that is there must have it, unless it is "". name, endpoints: who this
-        control node is and where its clients reach it; the others tell them while it leads."""
+        control node is and where its clients reach it; the others tell them while it leads. One
+        that others are to know of is introduced, too."""
         self._target = target
         self._ids = (new_cluster_id, cluster_id)
         self._me = values.Leader(name, tuple(endpoints))
@@ -79,11 +81,21 @@ class EtcdEngine:
         self._listeners: list[Listener] = []
         self._resets: list[Reset] = []
         self._watches: list[Watch] = []
+        self._turns: list[Callable[[], None]] = []
+        self._mine: Control | None = None
+        self._listed = 0  # etcd's revision from which on it is on the list
+        self._authority = ""
         self._connection: Connection | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._failure: FatalStoreError | None = None
         self._failed = asyncio.Event()  # set once, with _failure; until_failed waits
+
+    def introduce(self, number: int, authority: str) -> None:
+        """Before start: be on the list of control nodes. number: this one's id, which no other
+        one ever had; authority: what tells the authority that all of them share from others."""
+        self._mine = Control(number, self._me.name, self._me.endpoints)
+        self._authority = authority
 
     async def start(self) -> None:
         """See Engine.start. When this returns, this control node leads or another one does.
@@ -100,6 +112,8 @@ class EtcdEngine:
                 connection, self._replica, self.compact, lambda: bool(self._writer.term)
             )
             await self._tell_loaded()
+            if self._mine:
+                self._listed = await self._list(self._mine)
             await self._begin()
         except BaseException:
             await self._close()
@@ -110,7 +124,7 @@ class EtcdEngine:
         replica = Replica(connection, self._layout)
         await replica.load()
         new, wanted = self._ids
-        if not (replica.cluster.cluster_id or new or wanted):
+        if not (replica.cluster.cluster_id or new):
             raise StoreError(f"{self._target} holds no cluster below /{self._target.prefix}")
         if not replica.cluster.cluster_id:
             await self._found(connection, wanted or new)
@@ -155,14 +169,21 @@ class EtcdEngine:
     async def _begin(self) -> None:
         """Follow, lead if nobody does, and wait until somebody leads."""
         self._replica.tell = self._made
+        self._replica.turned = self._turned_there
         self._replica.resets = [*self._resets, self._histories.reset]
         jobs = (self._replica.follow, self._lead, self._upkeep.run)
         self._tasks = [asyncio.create_task(self._guard(job)) for job in jobs]
         try:
             async with asyncio.timeout(START_S):
+                await self._replica.until(self._listed)
                 while not (self._writer.term or self._other_leads()):
                     await self._turned()
         except TimeoutError:
+            if self._replica.leader:  # of this name; its own lease of before would be over
+                raise StoreError(
+                    f'{self._target}: a control node "{self._me.name}" leads already: choose '
+                    "another --name"
+                ) from None
             raise StoreError(f"{self._target}: no control node comes to lead") from None
 
     def _other_leads(self) -> bool:
@@ -191,6 +212,21 @@ class EtcdEngine:
             for task in (moved, failed):
                 task.cancel()
             await asyncio.gather(moved, failed, return_exceptions=True)
+
+    def _turned_there(self) -> None:
+        """Who leads changed, or the list of control nodes."""
+        for turned in self._turns:
+            turned()
+        mine = self._mine
+        if mine is None or self._replica.applied < self._listed:
+            return
+        if any(one.name == mine.name and one != mine for one in self.controls.known):
+            self._fail(
+                FatalStoreError(
+                    f'another control node called "{mine.name}" was started on {self._target}: '
+                    "each needs a --name of its own"
+                )
+            )
 
     async def _lead(self) -> None:
         await self._leadership.run(self._moved)
@@ -273,6 +309,38 @@ class EtcdEngine:
     def watch(self, watch: Watch) -> None:
         """Have a callback told of every change of leadership."""
         self._watches.append(watch)
+
+    def on_turn(self, turned: Callable[[], None]) -> None:
+        """Have a callback told when `leader` or `controls` changed. Must not await or raise."""
+        self._turns.append(turned)
+
+    @property
+    def leader(self) -> values.Leader | None:
+        """Who leads, as this control node has heard; None = nobody."""
+        return self._replica.leader
+
+    @property
+    def controls(self) -> Controls:
+        """All control nodes, as this one has heard."""
+        return self._replica.controls
+
+    async def add_control(self, control: Control) -> None:
+        """Put a control node on the list that will start. Raises StoreError: `controls.joined`."""
+        await self._replica.until(await self._list(control))
+
+    async def remove_control(self, number: int) -> None:
+        """Take the control node of this id from the list. Raises StoreError."""
+        main = await controls.change(
+            self._open(), self._layout, lambda known: controls.left(known, number)
+        )
+        await self._replica.until(main)
+
+    async def _list(self, control: Control) -> int:
+        """Put a control node on the list; etcd's revision of that. Raises StoreError."""
+        authority = self._authority
+        return await controls.change(
+            self._open(), self._layout, lambda known: controls.joined(known, control, authority)
+        )
 
     async def commit(self, commit: Commit) -> Result:
         """See Engine.commit. Large batches are split (`batches.split`)."""

@@ -16,7 +16,7 @@ from holdfast.control.store.commands import Change, Key, Row
 from holdfast.control.store.etcd.stored import values
 from holdfast.control.store.etcd.stored.layout import Layout
 from holdfast.control.store.etcd.stored.revisions import Revisions
-from holdfast.control.store.etcd.stored.values import Head, Results
+from holdfast.control.store.etcd.stored.values import Controls, Head, Results
 
 T = TypeVar("T")
 Previous = Callable[[Key, etcd.Event], Row | None]
@@ -36,6 +36,7 @@ class Seen:
     objects: list[etcd.Event] = field(default_factory=list)
     floor: int | None = None
     leader: etcd.Event | None = None
+    controls: Controls | None = None
     results: Results = ()
 
 
@@ -54,6 +55,8 @@ def parse(layout: Layout, main: int, events: Iterable[etcd.Event]) -> Seen:
             raise ForeignError(f"{_shown(key)} was deleted by another program")
         elif key == layout.head:
             seen.head = decoded(values.decode_head, event.kv)
+        elif key == layout.controls:
+            seen.controls = decoded(values.decode_controls, event.kv)
         elif key == layout.floor:
             seen.floor = decoded(values.decode_floor, event.kv)
         elif key.startswith(layout.results):

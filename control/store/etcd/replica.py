@@ -30,7 +30,7 @@ from holdfast.control.store.etcd.image import Image
 from holdfast.control.store.etcd.stored import values
 from holdfast.control.store.etcd.stored.layout import Layout
 from holdfast.control.store.etcd.stored.revisions import Revisions
-from holdfast.control.store.etcd.stored.values import Cluster, Head, Leader, Results
+from holdfast.control.store.etcd.stored.values import Cluster, Controls, Head, Leader, Results
 from holdfast.control.store.etcd.watching import FloorError, Revision, events
 
 log = structlog.get_logger()
@@ -45,7 +45,8 @@ class Replica:
     """The image, and where in etcd's revisions it stands.
 
     applied: etcd's newest revision that wrote one of our keys and is in the image. head: the newest
-    transaction, head_main its revision. leader: who leads, in which term (0: nobody).
+    transaction, head_main its revision. leader: who leads, in which term (0: nobody). controls: all
+    control nodes. turned: told when who leads or the control nodes changed.
     """
 
     def __init__(self, connection: Connection, layout: Layout) -> None:
@@ -60,6 +61,8 @@ class Replica:
         self.head_main = 0
         self.leader: Leader | None = None
         self.term = 0
+        self.controls = Controls()
+        self.turned: Callable[[], None] = lambda: None
         self.tell: Callable[[Sequence[Change]], None] = lambda _: None
         self.resets: list[Reset] = []
         self._follow_from = 0
@@ -101,6 +104,7 @@ class Replica:
         self.image, self.applied = fresh.image, fresh.applied
         self.head, self.head_main = fresh.head, fresh.head_main
         self.leader, self.term = fresh.leader, fresh.term
+        self.controls = fresh.controls
         self._follow_from = fresh._follow_from
         for switch in ready:
             switch()
@@ -138,6 +142,8 @@ class Replica:
             self.cluster = folding.decoded(values.decode_cluster, kv)
             self.revisions = Revisions(self.cluster.offset)
             self.created = kv.create_revision
+        elif kv.key == layout.controls:
+            self.controls = folding.decoded(values.decode_controls, kv)
         elif kv.key == layout.floor:
             self.image.floor = folding.decoded(values.decode_floor, kv)
         elif kv.key == layout.head:
@@ -217,9 +223,13 @@ class Replica:
             self.image.floor = seen.floor
         if seen.leader:
             self._fold_leader(seen.leader)
+        if seen.controls is not None:
+            self.controls = seen.controls
         self.applied = main
         self._follow_from = main + 1
         self._wake()
+        if seen.controls is not None:
+            self.turned()
 
     def _fold_transaction(self, seen: Seen, head: Head) -> None:
         image = self.image
@@ -255,6 +265,7 @@ class Replica:
     def _announce_leader(self) -> None:
         self._moved.set()
         self._moved = asyncio.Event()
+        self.turned()
 
     def _wake(self) -> None:
         left = []

@@ -138,3 +138,20 @@ async def test_a_repeated_write_happens_once(tmp_path: Path) -> None:
         await it.create("configmaps", config_map())
         assert done.is_set()
         assert at.world.cache.count("configmaps", "default") == 1
+
+
+async def test_a_watch_goes_on_at_another_control_node(tmp_path: Path) -> None:
+    """Nothing is told twice and nothing is left out."""
+    async with two(tmp_path) as (at, follower, _):
+        lost = await follower.start(f"unix:{tmp_path}/lost.sock")
+        both = Endpoint((lost.addresses[0], at.address))
+        async with Client.connect(both) as it:
+            await at.world.create("configmaps", config_map("a"))
+            batches = it.watch("configmaps", "default")
+            told = [event.object for event in await anext(batches) if event.object]
+            await lost.stop(0)
+            await at.world.create("configmaps", config_map("b"))
+            told += [event.object for event in await anext(batches) if event.object]
+            assert [one.metadata.name for one in told] == ["a", "b"]
+            assert it.address == at.address
+            await batches.aclose()  # type: ignore[attr-defined]

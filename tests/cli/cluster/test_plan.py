@@ -37,10 +37,23 @@ def test_hollow_nodes_are_one_process() -> None:
     assert names(Settings(DATA, runtime="hollow", nodes=1000)) == ["control", "hollow"]
 
 
-@pytest.mark.parametrize("nodes", [1, 3])
-def test_each_process_waits_only_for_earlier_ones(nodes: int) -> None:
+def test_control_nodes_join_the_first() -> None:
+    found = {one.name: one for one in plan.processes(Settings(DATA, control=3))}
+    ports = [
+        found[name].arguments[found[name].arguments.index("--port") + 1]
+        for name in ("control", "control-2", "control-3")
+    ]
+    assert ports == ["6444", "6454", "6464"]
+    assert found["control"].joins is None
+    assert found["control-2"].joined == DATA / "control-2" / "store.db"
+    assert found["control-3"].after == ("control",)
+    assert "--kubeconfig" not in found["control-3"].arguments
+
+
+@pytest.mark.parametrize(("nodes", "control"), [(1, 1), (3, 1), (3, 5)])
+def test_each_process_waits_only_for_earlier_ones(nodes: int, control: int) -> None:
     seen: list[str] = []
-    for process in plan.processes(Settings(DATA, nodes=nodes)):
+    for process in plan.processes(Settings(DATA, nodes=nodes, control=control)):
         assert set(process.after) <= set(seen)
         seen.append(process.name)
 
@@ -68,9 +81,14 @@ def test_interface_names_fit_the_kernel() -> None:
 
 
 def test_settings_survive_their_file(tmp_path: Path) -> None:
-    settings = Settings(tmp_path, nodes=3, port=7000)
+    settings = Settings(tmp_path, nodes=3, port=7000, control=3)
     module.save(settings)
     assert module.load(tmp_path) == settings
+
+
+def test_settings_of_an_older_program_have_one_control_node(tmp_path: Path) -> None:
+    (tmp_path / "up.json").write_text('{"runtime": "hollow", "nodes": 2, "port": 7000}')
+    assert module.load(tmp_path) == Settings(tmp_path, "hollow", 2, 7000)
 
 
 def test_a_later_up_keeps_what_is_not_said() -> None:
@@ -95,6 +113,19 @@ def test_wrong_settings_name_the_flag(
 ) -> None:
     with pytest.raises(ApiError, match=names_it):
         module.merged(kept, DATA, runtime, nodes, port)
+
+
+@pytest.mark.parametrize("control", [0, 2, 4, 7])
+def test_control_nodes_are_an_odd_few(control: int) -> None:
+    with pytest.raises(ApiError, match="--control must be 1, 3 or 5"):
+        module.merged(None, DATA, None, None, None, control)
+
+
+def test_control_nodes_may_become_more_and_not_fewer() -> None:
+    kept = Settings(DATA, control=3)
+    assert module.merged(kept, DATA, None, None, None, 5).control == 5
+    with pytest.raises(ApiError, match="not fewer"):
+        module.merged(kept, DATA, None, None, None, 1)
 
 
 def test_a_long_data_dir_is_refused() -> None:

@@ -42,6 +42,17 @@ class Control:
     doors: Open
     registry: Registry
     sessions: Sessions
+    running: asyncio.Task[None] | None = None
+
+    async def end_term(self) -> None:
+        """Another control node leads now."""
+        assert self.running is not None
+        self.running.cancel()
+        await asyncio.gather(self.running, return_exceptions=True)
+
+    def begin_term(self, term: int = 0) -> None:
+        """This one leads again. term 0: the store's, whatever it is."""
+        self.running = asyncio.create_task(self.sessions.run(term))
 
     async def create(self, resource: str, message: Any) -> None:
         [answer] = await self.registry.commit(
@@ -110,10 +121,9 @@ async def control(tmp_path: Path) -> AsyncIterator[Control]:
     clock = Clock(time.time())
     async with open_doors(tmp_path, clock, handlers=(session_handler, pods_handler)) as doors:
         await bootstrap(made[0].registry)
-        running = asyncio.create_task(made[0].sessions.run())
+        made[0].begin_term()
         yield made[0]
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await made[0].end_term()
         doors.cache.verify()
 
 

@@ -20,7 +20,7 @@ from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.errors import ApiError
 from tests.integration.cluster.machine import Machine, machine
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 DEADLINE_S = 40.0
 GAP_S = 4.0

@@ -19,7 +19,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
@@ -27,13 +29,12 @@ import uvloop
 from holdfast.api import kubeconfig
 from holdfast.api.client import Client
 from holdfast.cli import access
-from tests.integration.histories.disks import read_etcd
 from tests.integration.histories import scene
+from tests.integration.histories.clients.play import Play
+from tests.integration.histories.disks import read_etcd
 from tests.integration.histories.faults import Scenario
 from tests.integration.histories.judging import judge
 from tests.integration.histories.ledger import decode, decode_disk, encode, encode_disk
-from tests.integration.histories.play import Play
-
 
 TOKEN_S = 600
 
@@ -41,6 +42,11 @@ TOKEN_S = 600
 def say(text: str) -> None:
     """One line to who started this process."""
     os.write(1, text.encode() + b"\n")
+
+
+def keep(file: str, text: str) -> None:
+    """What this process was started for."""
+    Path(file).write_text(text)
 
 
 async def _lines() -> asyncio.StreamReader:
@@ -62,7 +68,7 @@ async def play(path: str, seed: str, voters: str, file: str, *addresses: str) ->
             if line == b"leader":
                 say(f"leader {await here.leader()}")
         await here.end()
-        Path(file).write_text(encode(here.ledger))
+        keep(file, encode(here.ledger))
     finally:
         await here.close()
 
@@ -71,12 +77,12 @@ async def token(path: str, file: str) -> None:
     """See the module."""
     async with Client.connect(kubeconfig.load((Path(path),))) as client:
         text = await access.create_token(client, "histories", TOKEN_S, control=True)
-        Path(file).write_text(text)
+        keep(file, text)
 
 
 async def etcd(target: str, file: str) -> None:
     """See the module."""
-    Path(file).write_text(encode_disk(await read_etcd(target)))
+    keep(file, encode_disk(await read_etcd(target)))
 
 
 def run(engine: str, scenario: str, seed: str, directory: str) -> None:
@@ -94,11 +100,17 @@ def judge_again(directory: str) -> None:
         say(sentence)
 
 
+BY_HAND: dict[str, Callable[..., None]] = {"run": run, "judge": judge_again}
+IN_NAMESPACE: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
+    "play": play,
+    "token": token,
+    "etcd": etcd,
+}
+
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     verb, *rest = sys.argv[1:]
-    if verb in ("run", "judge"):
-        {"run": run, "judge": judge_again}[verb](*rest)
+    if verb in BY_HAND:
+        BY_HAND[verb](*rest)
     else:
-        uvloop.run({"play": play, "token": token, "etcd": etcd}[verb](*rest))
+        uvloop.run(IN_NAMESPACE[verb](*rest))

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from tests.integration.histories.groups import Group
-from tests.integration.histories.lab import Lab, fill
-from tests.integration.histories.programs import Program
+from tests.integration.histories.machines.groups import Group
+from tests.integration.histories.machines.lab import Lab, fill
+from tests.integration.histories.machines.programs import Program
 
 
 class Scenario(StrEnum):
@@ -109,14 +109,7 @@ class Trouble:
         leader = self._leading() if group.stores is group.controls else None
         target = leader or self._rng.choice(group.stores)
         ballast = fill(group.disk(target))
-
-        def undo() -> None:
-            ballast.unlink()
-            if group.stores is not group.controls and not target.runs:
-                target.kill()  # etcd ends itself on a full disk
-                target.start()
-
-        return Fault(f"fill the disk of {target.host}", self._rng.uniform(1.5, 4.0), undo)
+        return Fault(f"fill the disk of {target.host}", self._rng.uniform(1.5, 4.0), ballast.unlink)
 
     def _targets(self, count: int) -> list[Program]:
         """Processes: the leading control node as often as not."""

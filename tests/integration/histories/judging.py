@@ -6,7 +6,7 @@ Pure module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from holdfast.control.store.commands import Change
 from tests.integration.histories.ledger import Disk, Ledger
@@ -27,6 +27,18 @@ def judge(ledger: Ledger, disks: Mapping[int, Disk]) -> list[str]:
         if len(found) == VIOLATIONS_MAX:
             break
     return found
+
+
+def judge_leaders(leaders: Iterable[tuple[int, str]]) -> list[str]:
+    """One sentence for every term in which more than one led. leaders: term and host, as logged."""
+    hosts: dict[int, dict[str, None]] = {}
+    for term, host in leaders:
+        hosts.setdefault(term, {})[host] = None
+    return [
+        f"{Checker.LEADERS}: {' and '.join(several)} both led in term {term}"
+        for term, several in sorted(hosts.items())
+        if len(several) > 1
+    ]
 
 
 def _judge(ledger: Ledger, disks: Mapping[int, Disk]) -> Iterator[tuple[Checker, str]]:

@@ -108,10 +108,9 @@ class _Placer:
         while self._ended and self._ended[0][0] < told.invoked:
             self._floor = max(self._floor, heapq.heappop(self._ended)[1])
         operation = self._completed(told)
-        if operation.kind not in (Kind.STALE, Kind.PAGE):
-            result = operation.result
-            revision = result.revision if result else operation.revision
-            heapq.heappush(self._ended, (operation.returned, revision))
+        result = operation.result
+        revision = result.revision if result else operation.revision
+        heapq.heappush(self._ended, (operation.returned, revision))
         return operation
 
     def _completed(self, told: Operation) -> Operation:

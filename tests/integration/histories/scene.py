@@ -13,15 +13,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.integration.histories.faults import Scenario, Trouble
-from tests.integration.histories.groups import PORT, EtcdGroup, Group, RaftGroup
-from tests.integration.histories.judging import judge
-from tests.integration.histories.lab import OUTSIDE, ROOT, Lab, lab
+from tests.integration.histories.judging import judge, judge_leaders
 from tests.integration.histories.ledger import Ledger, decode, encode_disk
+from tests.integration.histories.machines.groups import PORT, EtcdGroup, Group, RaftGroup
+from tests.integration.histories.machines.lab import OUTSIDE, ROOT, Lab, lab
 
 FAULTS_S = 22.0
 """Faults go on for so long; a fault that has begun is held to its end."""
@@ -35,18 +35,17 @@ HOSTS = {
     "raft": ("control-1", "control-2", "control-3"),
     "etcd": ("control-1", "control-2", "etcd-1", "etcd-2", "etcd-3"),
 }
-GROUPS: dict[str, Callable[[Lab], Group]] = {
-    "single": RaftGroup, "raft": RaftGroup, "etcd": EtcdGroup,
-}  # fmt: skip
 
 
 @dataclass
 class Report:
-    """What a run found. counts: what clients met. wrong: violations, each one sentence."""
+    """What a run found. counts: what clients met. leaders: who led in which term. wrong: one
+    sentence a violation."""
 
     seed: int
     faults: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    leaders: list[tuple[int, str]] = field(default_factory=list)
     operations: int = 0
     answered: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -58,10 +57,13 @@ def run(engine: str, scenario: Scenario, seed: int, keep: Path) -> Report:
     report = Report(seed)
     keep.mkdir(parents=True, exist_ok=True)
     with lab(HOSTS[engine]) as here:
-        group = GROUPS[engine](here)
+        group: Group = EtcdGroup(here) if engine == "etcd" else RaftGroup(here)
         try:
             ledger = _act(here, group, scenario, report)
             disks = group.read()
+            report.leaders = [
+                (line["term"], one.host) for one in group.controls for line in one.said("leads")
+            ]
         finally:
             group.kill()
             for path in here.directory.iterdir():
@@ -73,6 +75,7 @@ def run(engine: str, scenario: Scenario, seed: int, keep: Path) -> Report:
     report.answered = sum(one.known for one in ledger.history.operations)
     report.counts = ledger.counts
     report.wrong += judge(ledger, disks)
+    report.wrong += judge_leaders(report.leaders)
     return report
 
 
@@ -105,11 +108,18 @@ def _trouble(
             clients.go_on_for(fault.hold_s)
         finally:
             fault.undo()
-        for program in group.controls:
-            if not program.runs:
-                report.wrong.append(f"P: {program.host} ended by itself: {program.log[-600:]}")
-                program.kill()
-                program.start()
+        _revive(group, report)
+
+
+def _revive(group: Group, report: Report) -> None:
+    """Start who ended by itself. A control node has no reason to; etcd does on a full disk."""
+    for program in dict.fromkeys((*group.controls, *group.stores)):
+        if program.runs:
+            continue
+        if program in group.controls:
+            report.wrong.append(f"P: {program.host} ended by itself: {program.log[-600:]}")
+        program.kill()
+        program.start()
 
 
 class Clients:

@@ -20,7 +20,7 @@ from holdfast.control.store.commands import (
     Row,
     Write,
 )
-from tests.integration.histories.judging import judge
+from tests.integration.histories.judging import judge, judge_leaders
 from tests.integration.histories.ledger import (
     RESOURCE,
     UNTOLD,
@@ -97,7 +97,7 @@ class Story:
         operation.rows = [found._replace(created=UNTOLD)] if found else []
         return self.end(operation)
 
-    def list(self) -> Operation:
+    def listed(self) -> Operation:
         operation = self.begin(Kind.LIST)
         operation.resource, operation.revision = RESOURCE, self.revision
         rows = [row for key, row in sorted(self._objects.items()) if key.resource == RESOURCE]
@@ -124,7 +124,7 @@ def story() -> Story:
     story.refused(K, ABSENT, Refusal.EXISTS)
     story.refused(K, 2, Refusal.STALE)
     story.read(K)
-    story.list()
+    story.listed()
     watch = story.history.connect(RESOURCE, 2, 1)
     first, second = story.changes[2:4]
     events = [
@@ -189,19 +189,27 @@ def test_a_stale_read_may_be_old(story: Story) -> None:
     assert story.judged() == []
 
 
+def test_what_a_stale_read_showed_is_behind_whatever_is_asked_later(story: Story) -> None:
+    slow = story.write((L, ABSENT))
+    story.read(L, Kind.STALE)
+    story.refused(K, ABSENT, Refusal.EXISTS)
+    slow.returned = story.now + 1.0
+    assert story.judged() == []
+
+
 def test_a_read_that_saw_nothing_where_something_is(story: Story) -> None:
     story.read(K).rows = []
     assert letters(story.judged()) == "R"
 
 
 def test_a_list_that_lacks_an_object(story: Story) -> None:
-    operation = story.list()
+    operation = story.listed()
     operation.rows = []
     assert "R" in letters(story.judged())
 
 
 def test_a_list_below_what_was_answered(story: Story) -> None:
-    operation = story.list()
+    operation = story.listed()
     operation.revision = 2
     operation.rows = [Row(K, token(1, 0), 2, UNTOLD)]
     assert "R" in letters(story.judged())
@@ -300,3 +308,8 @@ def test_a_watch_that_was_told_its_revision_is_too_old(story: Story) -> None:
 def test_a_complaint_is_a_violation(story: Story) -> None:
     ledger = Ledger(story.history, ["a key takes no write"])
     assert judge(ledger, {1: story.disk()}) == ["P: a key takes no write"]
+
+
+def test_two_leaders_of_one_term() -> None:
+    assert judge_leaders([(2, "a"), (3, "b"), (4, "a"), (4, "a")]) == []
+    assert judge_leaders([(2, "a"), (3, "a"), (3, "b")]) == ["L: a and b both led in term 3"]

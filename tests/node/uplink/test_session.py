@@ -11,11 +11,12 @@ import pytest
 
 from holdfast.api.client import Client, Endpoint, Write, WriteVerb
 from holdfast.api.core.v1 import core_pb2 as core
-from holdfast.api.errors import ApiError, Reason
+from holdfast.api.errors import ApiError, Reason, not_leader
 from holdfast.api.rpc.v1 import sessions_pb2 as wire
 from holdfast.api.rpc.v1 import sessions_pb2_grpc
 from holdfast.api.transport.server import Server
-from holdfast.api.wire import status_bytes
+from holdfast.api.wire import abort, status_bytes
+from holdfast.node.uplink import session as module
 from holdfast.node.uplink.session import Identity, Session
 
 INTERVAL_MS = 300
@@ -26,10 +27,15 @@ class Service(sessions_pb2_grpc.SessionsServicer):
 
     def __init__(self):
         self.heard = []
+        self.streams = 0
+        self.leader = None  # whom it names instead of welcoming anybody
         self.answer = None  # number → ControlMessage, None = end the stream
 
     async def Open(self, _requests, context):  # noqa: N802
+        self.streams += 1
         await context.read()
+        if self.leader is not None:
+            await abort(context, not_leader("another leads", [self.leader]))
         await context.write(wire.ControlMessage(welcome={"beat_interval_ms": INTERVAL_MS}))
         while (message := await context.read()) is not grpc.aio.EOF:
             self.heard.append(message)
@@ -120,3 +126,30 @@ async def test_without_a_session_nothing_is_sent():
         mine = Session(client, Identity("n1", "b", "v"), lambda: None, lambda ticket: None)
         with pytest.raises(ApiError, match="no session"):
             await mine.batch([write()])
+
+
+async def test_a_silent_control_node_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SILENT_S_MIN", 0.5)
+    monkeypatch.setattr(module, "INTERVALS_SILENT", 1)
+    async with session(tmp_path) as here:
+        here.opened.clear()
+        await asyncio.wait_for(here.opened.wait(), 5)
+        assert here.service.streams == 2
+
+
+async def test_a_session_goes_to_the_leader_that_a_follower_names(tmp_path):
+    async with session(tmp_path) as leader:
+        server, follower = Server(), Service()
+        follower.leader = f"unix:{tmp_path}/sessions.sock"
+        sessions_pb2_grpc.add_SessionsServicer_to_server(follower, server)
+        address = f"unix:{tmp_path}/follower.sock"
+        await server.listen(address)
+        opened = asyncio.Event()
+        async with Client.connect(Endpoint((address,))) as client:
+            mine = Session(client, Identity("n2", "b", "v"), opened.set, lambda ticket: None)
+            running = asyncio.create_task(mine.run())
+            await asyncio.wait_for(opened.wait(), 0.5)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        await server.stop(0)
+        assert (follower.streams, leader.service.streams) == (1, 2)

@@ -1,4 +1,4 @@
-"""A: no acknowledged write is lost: what was answered is in the history that everybody ends with."""
+"""A: no acknowledged write is lost: what was answered is in the history that all end with."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ def check(history: History, reached: dict[int, int]) -> Iterator[str]:
     for operation in history.operations:
         if operation.kind != Kind.WRITE or not operation.result or not operation.commit:
             continue
-        for write, outcome in zip(
-            operation.commit.writes, operation.result.outcomes, strict=True
-        ):
+        for write, outcome in zip(operation.commit.writes, operation.result.outcomes, strict=True):
             revision = outcome.revision
             change = versions.changes.get(revision)
             if revision and (change is None or change[1:3] != (write.key, write.value)):

@@ -140,6 +140,8 @@ class Cluster:
             return
         if message.type == MessageType.SNAP:
             self.members[message.sender].transfer_ended(message.to, True)
+        if message.type == MessageType.VOTE:
+            self.moments.append(("asked for a vote", receiver))
         self.trace.note(f"{message.sender}>{message.to} {message.type} {message.index}")
         receiver.step(message)
 

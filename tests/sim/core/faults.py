@@ -58,7 +58,8 @@ class Faults:
         cluster, rng = self._cluster, self._rng
         for moment, member in cluster.moments:
             if rng.random() < cluster.plan.seize:
-                delay = 0 if moment == "joint" else rng.choice((0, 0, 10, 30, 60))
+                delay = rng.choice((0, 0, 10, 30, 60)) if moment == "elected" else 0
+                delay = rng.randrange(6) if moment == "asked for a vote" else delay
                 self._due.append((delay, moment, member))
         cluster.moments.clear()
         due, self._due = self._due, []
@@ -72,6 +73,10 @@ class Faults:
         self._cluster.count(f"seized: {moment}")
         if moment == "joint":
             self._part_old_from_new(member)
+        elif moment == "asked for a vote":
+            member.crash()
+            self._cluster.count("crash")
+            self.start(member)
         elif self._rng.random() < 0.6:
             self._isolate(member.id)
         else:
@@ -150,9 +155,10 @@ class Faults:
         cluster.count("partition")
 
     def _pause(self) -> None:
-        member = self._any()
+        leaders = self._cluster.leaders()
+        member = leaders[0] if leaders and self._rng.random() < 0.5 else self._any()
         if member:
-            member.paused = self._rng.randrange(50, 400)
+            member.paused = self._rng.choice((100, 500, 1_500))
             self._cluster.count("pause")
 
     def _compact(self) -> None:
@@ -219,7 +225,11 @@ class Faults:
         stay = len(voters) // 2 + 1
         for _ in range(rng.choice((1, 1, 2, 3, 4))):
             kind = rng.randrange(4)
-            if kind <= 1 and self._cluster.room and len(conf.voters) + len(conf.learners) + len(singles) < 7:
+            if (
+                kind <= 1
+                and self._cluster.room
+                and len(conf.voters) + len(conf.learners) + len(singles) < 7
+            ):
                 ident = self._cluster.join()
                 singles.append(ConfChangeSingle(LEARNER if kind else ADD, ident))
             elif kind == 2 and conf.learners:

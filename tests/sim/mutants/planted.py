@@ -93,6 +93,20 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        7,
+        "a snapshot brings no configuration to who has one already",
+        "L",
+        "core",
+        (
+            Edit(
+                "control/raft/core/acceptance.py",
+                "    restore_configuration(state, snapshot.conf_state)\n",
+                "    if not state.tracker.progress:\n"
+                "        restore_configuration(state, snapshot.conf_state)\n",
+            ),
+        ),
+    ),
+    Mutant(
         8, "an append leaves the stale tail behind it", "S", "core",
         (
             Edit(
@@ -187,7 +201,8 @@ MUTANTS = (
                 "        running = self._leading()\n"
                 "        there = [self.row(one.key) for one in commit.writes]\n"
                 "        writes = [\n"
-                "            one._replace(expect=-1) if row and row.revision == one.expect else one\n"
+                "            one._replace(expect=-1) if row and row.revision == one.expect"
+                " else one\n"
                 "            for one, row in zip(commit.writes, there, strict=True)\n"
                 "        ]\n"
                 "        fields = commit.compares, commit.atomic, commit.term\n"

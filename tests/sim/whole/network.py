@@ -112,9 +112,7 @@ class SimTransport:
         network, dropped = self._network, {}
         for message in messages:
             data, target = codec.encode([message]), message.to
-            if not network.carry(
-                self._member, target, lambda d=data, t=target: self._arrive(t, d)
-            ):
+            if not network.carry(self._member, target, lambda d=data, t=target: self._arrive(t, d)):
                 dropped[target] = None
         for target in dropped:
             if network.is_cut(self._member, target):
@@ -191,7 +189,9 @@ class SimTransport:
     ) -> None:
         peer = self._network.attached.get(target)
         if peer is not None and peer.port is not None:
-            self._network.world.spawn(peer._host, peer._take_snapshot(codec.decode(data)[0], pieces, back))
+            self._network.world.spawn(
+                peer._host, peer._take_snapshot(codec.decode(data)[0], pieces, back)
+            )
 
     async def _take_snapshot(
         self, message: Message, pieces: list[bytes], back: Callable[[bool], None]

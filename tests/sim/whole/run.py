@@ -1,4 +1,4 @@
-"""One seed of the whole tier: a safety phase with faults, a liveness phase without, then the checks.
+"""One seed of the whole tier: a safety phase with faults, a liveness phase without, the checks.
 
 Everything runs on the world's clock: members, clients and faults. After the safety phase all that
 is broken works again; within ten election timeouts there must be one leader, every key must take
@@ -41,14 +41,12 @@ WRITERS_END_S = SAFETY_S + LIVENESS_S - 2.0
 
 
 _kept: list[object] = []
-"""Runs of this process, so that nothing of them is finalized: crashed processes stay as they are."""
+"""Runs of this process, so that nothing of them is finalized: who crashed stays as it was."""
 
 
 def run(seed: int) -> Report:
     """Run one seed."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
-    )
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     streams = Streams(seed)
     world = World(streams)
     stage = Stage(draw(streams["plan"]), world, Network(world, Counter()))

@@ -1,6 +1,7 @@
 """Where in etcd what is: the keys below the prefix.
 
     /PREFIX/cluster            who it is; written once
+    /PREFIX/controls           the control nodes, each written by itself
     /PREFIX/floor              the history floor
     /PREFIX/head               the newest transaction; every transaction writes it
     /PREFIX/leader             the leader, on its lease
@@ -31,6 +32,7 @@ class Layout:
         self.start = b"/" + prefix.encode() + b"/"
         self.end = behind(self.start)
         self.cluster = self.start + b"cluster"
+        self.controls = self.start + b"controls"
         self.floor = self.start + b"floor"
         self.head = self.start + b"head"
         self.leader = self.start + b"leader"

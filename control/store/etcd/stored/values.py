@@ -64,6 +64,22 @@ class Leader(NamedTuple):
     endpoints: tuple[str, ...]
 
 
+class Control(NamedTuple):
+    """A control node. id: drawn once for its data directory."""
+
+    id: int
+    name: str
+    endpoints: tuple[str, ...]
+
+
+class Controls(NamedTuple):
+    """All control nodes, by name. authority: what tells the one that they share from others, ""
+    while there is none of them."""
+
+    authority: str = ""
+    known: tuple[Control, ...] = ()
+
+
 Results = Sequence[tuple[bytes, Result]]
 """Commit ids with their results. A revision below 0 stands for the change -1 - revision of the
 transaction: its revision is known only when etcd has made it."""
@@ -172,6 +188,32 @@ def decode_leader(raw: bytes) -> Leader:
     if not (isinstance(name, str) and isinstance(endpoints, list)):
         raise ValueError("is malformed")
     return Leader(name, tuple(map(str, endpoints)))
+
+
+def encode_controls(controls: Controls) -> bytes:
+    """The stored bytes of all control nodes."""
+    known = [control._asdict() for control in controls.known]
+    return json.dumps({"format": FORMAT, "authority": controls.authority, "known": known}).encode()
+
+
+def decode_controls(raw: bytes) -> Controls:
+    """What `encode_controls` wrote. Raises ValueError."""
+    tree = _tree(raw)
+    version, authority, known = (tree.get(name) for name in ("format", "authority", "known"))
+    if version != FORMAT:
+        raise ValueError(f"is of version {version}, this program knows {FORMAT}")
+    if not (isinstance(authority, str) and isinstance(known, list)):
+        raise ValueError("is malformed")
+    return Controls(authority, tuple(map(_control, known)))
+
+
+def _control(tree: object) -> Control:
+    if not isinstance(tree, dict):
+        raise ValueError("is malformed")
+    number, name, endpoints = (tree.get(name) for name in Control._fields)
+    if not (isinstance(number, int) and isinstance(name, str) and isinstance(endpoints, list)):
+        raise ValueError("is malformed")
+    return Control(number, name, tuple(map(str, endpoints)))
 
 
 def encode_floor(floor: int) -> bytes:

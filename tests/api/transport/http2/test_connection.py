@@ -190,6 +190,18 @@ def test_the_last_of_a_setting_given_twice_counts() -> None:
     assert one.unsent(stream) == 5
 
 
+def test_settings_are_acknowledged_before_what_they_allow_is_sent() -> None:
+    one = server()
+    one.receive(F(HEADERS, frames.END_HEADERS | frames.END_STREAM, 1, BLOCK))
+    one.send_headers(1, BLOCK)
+    one.send_data(1, bytes(frames.WINDOW_DEFAULT))
+    one.receive(frames.window_update(0, 1 << 20))
+    one.send_data(1, b"waits")
+    one.out.clear()
+    one.receive(frames.settings({Setting.INITIAL_WINDOW_SIZE: 1 << 20}))
+    assert [kind for kind, _ in kinds(taken(one))] == [SETTINGS, DATA]
+
+
 def test_a_servers_answer_ends_a_request_that_goes_on() -> None:
     connection = server()
     connection.receive(headers(1))

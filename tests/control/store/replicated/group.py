@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -11,6 +11,7 @@ from holdfast.control.raft.messages import Message
 from holdfast.control.raft.shell.seams import Pace, Port, SnapshotLostError
 from holdfast.control.raft.wire import codec
 from holdfast.control.store.commands import ANY, Commit, Key, Result, Write
+from holdfast.control.store.disk import Disk, FileDisk
 from holdfast.control.store.engine import StoreError
 from holdfast.control.store.raft_engine import Options, RaftEngine
 from holdfast.control.store.replicated.writer import Keep
@@ -91,18 +92,21 @@ class Wire:
 class Group:
     """Members by id."""
 
-    def __init__(self, path: Path, keep: Keep | None = None) -> None:
+    def __init__(
+        self, path: Path, keep: Keep | None = None, disk: Callable[[Path], Disk] = FileDisk
+    ) -> None:
         self.wires = Wires()
         self.engines: dict[int, RaftEngine] = {}
         self.told: dict[int, Told] = {}
         self._path = path
         self._keep = keep or Keep()
+        self._disk = disk
 
     async def start(self, member: int, voters: tuple[int, ...] | None = None) -> RaftEngine:
         """Start a member; voters: of a new group, () = it joins."""
         options = Options(member, voters, PACE, self._keep)
         engine = RaftEngine(
-            self._path / str(member),
+            self._disk(self._path / str(member)),
             Random(member).randrange,
             cluster_id="test",
             options=options,

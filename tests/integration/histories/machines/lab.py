@@ -1,4 +1,4 @@
-"""Machines for a run: a network namespace each, on a bridge in one of its own; and what breaks them.
+"""Machines for a run, a network namespace each on a bridge in one of its own; what breaks them.
 
 Addresses, links and rules are in the namespaces only and go with them. Dropped packets are
 iptables rules in the namespace that shall not hear; small disks are tmpfs mounts.
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 NET = "10.77.0"
 OUTSIDE = "clients"
 """The namespace with the bridge, where the clients are."""
@@ -49,8 +49,8 @@ class Lab:
 
     def deafen(self, host: str, *others: str) -> None:
         """A machine hears these no more; the other way goes on."""
-        for other in others:
-            self.run(host, *_iptables("-A", "-s", self.address(other)))
+        sources = ",".join(self.address(other) for other in others)
+        self.run(host, "iptables", "-w", "-A", "INPUT", "-s", sources, "-j", "DROP")
 
     def heal(self) -> None:
         """Everybody hears everybody."""
@@ -93,15 +93,20 @@ class Lab:
             if self._name(host) in here:
                 self._ip("netns", "delete", self._name(host))
 
+    def assert_gone(self) -> None:
+        """Nothing is left: no process, mount or namespace."""
+        where = str(self.directory)
+        assert where not in Path("/proc/self/mounts").read_text()
+        assert not list(Path("/run/netns").glob(f"{self._tag}-*"))
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                assert where.encode() not in path.read_bytes(), path
+
     def _name(self, host: str) -> str:
         return f"{self._tag}-{host}"
 
     def _ip(self, *arguments: str) -> None:
         subprocess.run(["ip", *arguments], check=True, timeout=COMMAND_S)
-
-
-def _iptables(verb: str, *match: str) -> list[str]:
-    return ["iptables", "-w", verb, "INPUT", *match, "-j", "DROP"]
 
 
 def fill(directory: Path) -> Path:
@@ -123,3 +128,4 @@ def lab(hosts: Sequence[str]) -> Iterator[Lab]:
             yield here
         finally:
             here.remove()
+        here.assert_gone()

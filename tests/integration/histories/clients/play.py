@@ -10,18 +10,19 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from holdfast.api.client.endpoint import Endpoint
 from holdfast.api.core.v1 import core_pb2
 from holdfast.api.errors import ApiError, Reason
-from tests.integration.histories.asking import Follower, Members
-from tests.integration.histories.clients import Deed, Desk, RecordedClient, Wish
+from tests.integration.histories.clients.asking import Follower, Members
+from tests.integration.histories.clients.recorded import Deed, Desk, RecordedClient, Wish
+from tests.integration.histories.clients.watching import RecordedWatcher
 from tests.integration.histories.ledger import KEYS, SPACES, Ledger
-from tests.integration.histories.watching import RecordedWatcher
 from tests.sim.history import History, Kind
 
-CLIENTS = 10
+CLIENTS = 8
 WATCHERS = 3
 BEGIN_S = 40.0
 END_S = 25.0
@@ -39,6 +40,7 @@ class Play:
     ) -> None:
         counts: Counter[str] = Counter()
         self._counts = counts
+        self._stage = ""  # of the end: what it waits for
         self._voters = voters
         self._members = Members(endpoint, addresses)
         self._desk = Desk(History(), self._members, counts, time.monotonic)
@@ -59,8 +61,7 @@ class Play:
     async def begin(self) -> None:
         """Wait until the members stand, make the namespaces, begin. Raises TimeoutError."""
         async with asyncio.timeout(BEGIN_S):
-            while not await self._all_stand():
-                await asyncio.sleep(AGAIN_S)
+            await _until(self._all_stand)
             for space in SPACES:
                 message = core_pb2.Namespace()
                 message.metadata.name = space
@@ -118,8 +119,6 @@ class Play:
         await self._settle(self._watching, 2.0, "watches did not come to an end")
         self.ledger.counts = dict(self._counts)
 
-    _stage = ""
-
     def _complaint(self) -> str:
         return f"{LEVEL_S} s after the faults: {self._stage}"
 
@@ -128,11 +127,9 @@ class Play:
         sweeper = self._sweeper
         for key in KEYS:
             self._stage = f"{key.name} takes no write"
-            while not await sweeper.read(Kind.READ, key):
-                await asyncio.sleep(AGAIN_S)
+            await _until(partial(sweeper.read, Kind.READ, key))
             deed = Deed.UPDATE if sweeper.saw(key) else Deed.CREATE
-            while not await sweeper.write([Wish(deed, key)]):
-                await asyncio.sleep(AGAIN_S)
+            await _until(partial(sweeper.write, [Wish(deed, key)]))
         return max(
             outcome.revision
             for one in self._desk.history.operations
@@ -144,11 +141,9 @@ class Play:
         """Every member shows, of its own, what was written last."""
         for member in self._members.addresses:
             self._stage = f"member {member} does not reach revision {newest}"
-            while not await self._reached(member, newest):
-                await asyncio.sleep(AGAIN_S)
+            await _until(partial(self._reached, member, newest))
             self._stage = f"member {member} lists nothing"
-            while not await self._sweeper.list(Kind.PAGE, member):
-                await asyncio.sleep(AGAIN_S)
+            await _until(partial(self._sweeper.list, Kind.PAGE, member))
 
     async def _reached(self, member: int, newest: int) -> bool:
         try:
@@ -161,8 +156,7 @@ class Play:
     async def _watched(self, newest: int) -> None:
         for number, watcher in enumerate(self._watchers):
             self._stage = f"watch {number} does not reach revision {newest}"
-            while watcher.reached < newest:
-                await asyncio.sleep(AGAIN_S / 5)
+            await watcher.reach(newest)
 
     async def _settle(self, tasks: list[asyncio.Task[None]], for_s: float, what: str) -> None:
         """Wait for tasks. What they raise is a fault of the test: it is raised."""
@@ -185,3 +179,11 @@ class Play:
         await self._members.close()
         for follower in self._followers:
             await follower.client.close()
+
+
+async def _until(attempt: Callable[[], Awaitable[bool]]) -> None:
+    """Attempt until it succeeds; the caller bounds the time."""
+    while True:
+        if await attempt():
+            return
+        await asyncio.sleep(AGAIN_S)

@@ -31,7 +31,14 @@ from holdfast.control.store.commands import (
     Row,
     Write,
 )
-from tests.integration.histories.asking import SERVICE, Direct, Follower, Members, Way, settles
+from tests.integration.histories.clients.asking import (
+    SERVICE,
+    Direct,
+    Follower,
+    Members,
+    Way,
+    settles,
+)
 from tests.integration.histories.ledger import FIELD, KEYS, RESOURCE, UNTOLD
 from tests.sim.history import History, Kind, Operation, token
 

@@ -1,7 +1,7 @@
 """A control node on an etcd, as far as a history needs one: store, cache, registry, API.
 
-    python -m tests.integration.histories.etcd_control --store TARGET --data-dir DIR --name NAME
-        --listen ADDRESS --port PORT --kubeconfig FILE
+    python -m tests.integration.histories.machines.etcd_control --store TARGET
+        --data-dir DIR --name NAME --listen ADDRESS --port PORT --kubeconfig FILE
 
 The same engine, registry and services as the product's; no controllers, nodes or tokens. Control
 nodes of one etcd share one authority: all but the first get a copy of its directory.
@@ -40,6 +40,7 @@ from holdfast.control.rpc.resources import NAME as RESOURCES
 from holdfast.control.rpc.resources import ResourcesService
 from holdfast.control.rpc.server import Listener, serve
 from holdfast.control.store.engine import NotLeaderError, StoreError
+from holdfast.control.store.etcd import engine as etcd
 from holdfast.control.store.etcd.engine import EtcdEngine
 from holdfast.control.store.etcd.target import parse
 from holdfast.control.store.replicated.members import Member, MemberRole, Standing
@@ -134,6 +135,7 @@ async def run(given: argparse.Namespace, ending: contextlib.AsyncExitStack) -> N
     registry = Registry(engine, cache, time.time, ids)
     leading = Leading(group.view, me.id, group.members)
     engine.watch(lambda _: leading.turned())
+    engine.watch(_tell)
     who = authenticator.authenticate
     share = EventShare(lambda: engine.revision, time.monotonic)
     objects = ResourcesService(engine, cache, hub, registry, who, share, leading.require)
@@ -150,6 +152,11 @@ async def run(given: argparse.Namespace, ending: contextlib.AsyncExitStack) -> N
     kubeconfig.write(given.kubeconfig, kubeconfig.ours(authority.admin((address,)), rest))
     ready.announce()
     await engine.until_failed()
+
+
+def _tell(standing: etcd.Standing) -> None:
+    """Into the log, in the words of a control node on raft."""
+    log.info("leads" if standing.leads else "leads no more", term=standing.term)
 
 
 async def _make_first_objects(registry: Registry, group: Group) -> None:

@@ -7,7 +7,7 @@ Both raise ApiError, and say in `settles` whether that decides the matter.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Protocol
 
 import grpc
@@ -34,10 +34,13 @@ UNSETTLED = (
 
 
 class Way(Protocol):
-    """One way of asking. Raises ApiError."""
+    """One way of asking. member: who answered last."""
+
+    @property
+    def member(self) -> int: ...
 
     async def call(self, path: str, request: Message, read: Callable[[bytes], Any]) -> Any:
-        """A unary call."""
+        """A unary call. Raises ApiError."""
 
 
 class Members:
@@ -70,7 +73,7 @@ class Members:
 
     async def watch(
         self, member: int, request: resources_pb2.WatchRequest
-    ) -> AsyncIterator[resources_pb2.WatchReply]:
+    ) -> AsyncGenerator[resources_pb2.WatchReply, None]:
         """The replies of a watch at one member."""
         read = resources_pb2.WatchReply.FromString
         stream = self._channels[member].channel().unary_stream(SERVICE + "Watch", _bytes, read)
@@ -96,15 +99,20 @@ class Direct:
 
     def __init__(self, members: Members, member: int) -> None:
         self._members = members
-        self.member = member
+        self._member = member
+
+    @property
+    def member(self) -> int:
+        """See Way."""
+        return self._member
 
     async def call(self, path: str, request: Message, read: Callable[[bytes], Any]) -> Any:
         """See Way."""
-        return await self._members.call(self.member, path, request, read)
+        return await self._members.call(self._member, path, request, read)
 
 
 class Follower:
-    """Asks by the product's client, which follows the leader. member: who answered last."""
+    """Asks by the product's client, which follows the leader."""
 
     def __init__(self, endpoint: Endpoint, addresses: Mapping[int, str]) -> None:
         self.client = Client.connect(

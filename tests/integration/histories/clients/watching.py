@@ -10,7 +10,7 @@ from holdfast.api.errors import ApiError, Reason
 from holdfast.api.rpc.v1 import resources_pb2
 from holdfast.control.cache.entries import EventType
 from holdfast.control.store.commands import Key
-from tests.integration.histories.clients import Desk
+from tests.integration.histories.clients.recorded import Desk
 from tests.integration.histories.ledger import FIELD, RESOURCE
 from tests.sim.history import Page, Seen, Watch
 
@@ -27,8 +27,17 @@ class RecordedWatcher:
     def __init__(self, desk: Desk, rng: random.Random) -> None:
         self._desk = desk
         self._rng = rng
+        self._more = asyncio.Event()  # set by every page; `reach` waits
         self.reached = 0
         self.ending = False
+
+    async def reach(self, revision: int) -> None:
+        """Wait until it has told everything up to a revision."""
+        while True:
+            self._more.clear()
+            if self.reached >= revision:
+                return
+            await self._more.wait()
 
     async def run(self) -> None:
         """Connect again and again."""
@@ -74,6 +83,7 @@ class RecordedWatcher:
         revision = events[-1].revision if begun or marked else 0
         watch.pages.append(Page(events, revision))
         self.reached = revision or self.reached
+        self._more.set()
         self._desk.counts["page told"] += 1
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.integration.histories.disks import read_directory
-from tests.integration.histories.lab import OUTSIDE, Lab
 from tests.integration.histories.ledger import Disk, decode_disk
-from tests.integration.histories.programs import Program
+from tests.integration.histories.machines.lab import OUTSIDE, Lab
+from tests.integration.histories.machines.programs import Program
 
 PORT = 6444
-ETCD_CONTROL = "tests.integration.histories.etcd_control"
+ETCD_CONTROL = "tests.integration.histories.machines.etcd_control"
 DISK_MEGABYTES = 48
 ETCD_DISK_MEGABYTES = 256
 MODULE = (sys.executable, "-m", "tests.integration.histories")
@@ -29,10 +29,17 @@ class Group(Protocol):
     """What a scenario breaks. controls: the control nodes, by number less one. stores: what the
     state lives on, which may be the same. voters: how many control nodes each of them knows."""
 
-    controls: Sequence[Program]
-    stores: Sequence[Program]
-    kubeconfig: Path
-    voters: int
+    @property
+    def controls(self) -> Sequence[Program]: ...
+
+    @property
+    def stores(self) -> Sequence[Program]: ...
+
+    @property
+    def kubeconfig(self) -> Path: ...
+
+    @property
+    def voters(self) -> int: ...
 
     def start(self) -> None:
         """Start everything, in order, and wait until it serves."""

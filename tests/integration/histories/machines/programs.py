@@ -1,17 +1,20 @@
-"""Processes on the machines of a lab: started, signalled, killed, started again on what they left."""
+"""Processes on the machines of a lab: started, signalled, killed, started again on their disks."""
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from holdfast.api import ready
-from tests.integration.histories.lab import ROOT, Lab
+from tests.integration.histories.machines.lab import ROOT, Lab
 
-READY_S = 30.0
+READY_S = 60.0
 STOP_S = 10.0
 LOG_TAIL = 3_000
 
@@ -67,6 +70,12 @@ class Program:
     def log(self) -> str:
         """The end of what it logged."""
         return self._log.read_text(errors="replace")[-LOG_TAIL:] if self._log.exists() else ""
+
+    def said(self, event: str) -> Iterator[dict[str, Any]]:
+        """The lines of its log about one kind of event, over all its lives."""
+        for line in self._log.read_text(errors="replace").splitlines():
+            if f'"event":"{event}"' in line and line.endswith("}"):
+                yield json.loads(line)
 
     @property
     def runs(self) -> bool:
