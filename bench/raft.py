@@ -1,9 +1,15 @@
 """Our replicated store beside Debian's etcd, three members each, as processes of this machine.
 
-Both groups run all the time and are loaded in turn, five times, by this process: the same
-channels, 8 connections to the leader, mutual TLS. `put` is 64 clients that each wait for their
-answer, `batch` objects a second in batches of 100 (etcd: one transaction of 100 puts) from 16
-clients. A ratio is ours to etcd's of the same round. `one` is a member that is alone.
+All groups run all the time and are loaded in turn, five times, by this process: the same channels,
+8 connections to the leader, mutual TLS. A ratio is ours to the other's of the same round.
+
+`commit` compares Engine.commit on our engine with Engine.commit on the etcd engine: each in a
+process with the same small service that takes the same bytes, and what they answer says the same.
+`kv` compares ours with etcd's own KV, without an engine before it: a put with a put, a batch with
+one transaction of 100 puts (one revision, one outcome), and by `each` with 100 puts at once.
+
+`put` is 64 clients that each wait for their answer; `batch` objects a second in batches of 100 from
+64 clients; `each` the same from 16. `one` is a member that is alone.
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +33,8 @@ SECONDS = 2.0
 WARM_S = 1.0
 CLIENTS = 64
 BATCH = 100
-BATCH_CLIENTS = 64
+EACH_CLIENTS = 16
+"""etcd refuses more than 5,000 puts under way."""
 SMALL, LARGE = 256, 1_500
 
 Work = Callable[[int, str], Coroutine[Any, Any, None]]
@@ -66,35 +74,66 @@ def batches(size: int) -> Load:
 
     async def load(writer: calls.Writer, prefix: str, seconds: float) -> float:
         async def work(number: int, name: str) -> None:
-            await writer.batch(number, [f"{name}-{at}" for at in range(BATCH)], value)
+            await writer.batch(number, _names(name), value)
 
-        return BATCH * await _rate(BATCH_CLIENTS, work, prefix, seconds)
+        return BATCH * await _rate(CLIENTS, work, prefix, seconds)
 
     return load
+
+
+def each(size: int) -> Load:
+    """Objects in batches, whose objects are puts of their own at etcd's KV."""
+    value = os.urandom(size)
+
+    async def load(writer: calls.Writer, prefix: str, seconds: float) -> float:
+        async def work(number: int, name: str) -> None:
+            await writer.each(number, _names(name), value)
+
+        return BATCH * await _rate(EACH_CLIENTS, work, prefix, seconds)
+
+    return load
+
+
+def _names(prefix: str) -> list[str]:
+    return [f"{prefix}-{at}" for at in range(BATCH)]
 
 
 LOADS: dict[str, Load] = {
     "put": singles(SMALL),
     "batch": batches(SMALL),
+    "each": each(SMALL),
     "put_1500": singles(LARGE),
     "batch_1500": batches(LARGE),
 }
 
 
-async def measure(etcd: calls.Writer, ours: calls.Writer) -> None:
-    """Every load in turn on both, and the ratios."""
-    for load in LOADS.values():
-        for writer in (etcd, ours):
-            await load(writer, "warm", WARM_S)
+COMMIT, KV = "commit", "kv"
+"""What ours is compared with: the etcd engine, and etcd's own KV."""
+ONLY_KV = {"each"}
+
+
+async def measure(others: dict[str, calls.Writer], ours: calls.Writer) -> None:
+    """Every load in turn on all, and the ratios. others: by what is compared."""
     for name, load in LOADS.items():
-        theirs, own = [], []
+        for writer in (*_compared(name, others).values(), ours):
+            await load(writer, f"warm-{name}", WARM_S)
+    for name, load in LOADS.items():
+        compared = _compared(name, others)
+        theirs: dict[str, list[float]] = {level: [] for level in compared}
+        own = []
         for number in range(ROUNDS):
-            theirs.append(await load(etcd, f"{name}-{number}", SECONDS))
+            for level, writer in compared.items():
+                theirs[level].append(await load(writer, f"{name}-{number}", SECONDS))
             own.append(await load(ours, f"{name}-{number}", SECONDS))
-        emit(f"raft.etcd.{name}_per_s", theirs, "/s")
         emit(f"raft.{name}_per_s", own, "/s")
-        ratios = [mine / other for mine, other in zip(own, theirs, strict=True)]
-        emit(f"raft.{name}_ratio", ratios, "x etcd")
+        for level, rates in theirs.items():
+            ratios = [mine / other for mine, other in zip(own, rates, strict=True)]
+            emit(f"raft.{level}.etcd.{name}_per_s", rates, "/s")
+            emit(f"raft.{level}.{name}_ratio", ratios, f"x etcd, {level}")
+
+
+def _compared(name: str, others: dict[str, calls.Writer]) -> dict[str, calls.Writer]:
+    return {level: one for level, one in others.items() if level == KV or name not in ONLY_KV}
 
 
 async def alone(writer: calls.Writer) -> None:
@@ -105,42 +144,48 @@ async def alone(writer: calls.Writer) -> None:
         emit(f"raft.one.{name}_per_s", values, "/s")
 
 
-async def connected(group: processes.Processes, *, of_etcd: bool = False) -> calls.Writer:
-    """Connections to the leader."""
-    number = await calls.leader(group, of_etcd=of_etcd)
-    kind = calls.Etcd if of_etcd else calls.Ours
-    return kind(group.addresses[number - 1], calls.tls(group))
+async def connected(group: processes.Processes) -> calls.Writer:
+    """Connections to the leader of members of ours."""
+    number = await calls.leader(group)
+    return calls.Ours(group.addresses[number - 1], calls.tls(group))
 
 
-async def run(groups: dict[str, processes.Processes]) -> None:
-    """All of it."""
-    for name in ("etcd", "ours"):
-        groups[name].start()
-    etcd = await connected(groups["etcd"], of_etcd=True)
-    ours = await connected(groups["ours"])
-    await measure(etcd, ours)
-    for name, writer in (("etcd", etcd), ("ours", ours)):
+async def three(place: Path, stops: ExitStack) -> None:
+    """Our three members beside three of etcd, with and without our etcd engine before them."""
+    servers = processes.etcd(place / "etcd", 3)
+    ours = processes.members(place / "ours", 3)
+    for group in (servers, ours):
+        stops.callback(group.stop)
+        group.start()
+    leader = await calls.leader(servers, of_etcd=True)
+    engine = processes.members(place / "engine", 1, processes.etcd_target(servers, leader))
+    stops.callback(engine.stop)
+    engine.start()
+    own = await connected(ours)
+    others = {
+        KV: calls.Etcd(servers.addresses[leader - 1], calls.tls(servers)),
+        COMMIT: await connected(engine),
+    }
+    await measure(others, own)
+    for writer in (*others.values(), own):
         await writer.close()
-        groups[name].stop()
-    groups["one"].start()
-    one = await connected(groups["one"])
-    await alone(one)
-    await one.close()
+
+
+async def one(place: Path, stops: ExitStack) -> None:
+    """A member that is alone."""
+    group = processes.members(place / "one", 1)
+    stops.callback(group.stop)
+    group.start()
+    writer = await connected(group)
+    await alone(writer)
+    await writer.close()
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hf-bench-") as folder:
-        place = Path(folder)
-        groups = {
-            "etcd": processes.etcd(place / "etcd", 3),
-            "ours": processes.members(place / "ours", 3),
-            "one": processes.members(place / "one", 1),
-        }
-        try:
-            uvloop.run(run(groups))
-        finally:
-            for group in groups.values():
-                group.stop()
+        for part in (three, one):
+            with ExitStack() as stops:
+                uvloop.run(part(Path(folder), stops))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from holdfast.control.config import OWN_STORE, PORT, ControlConfig
 from holdfast.control.registry import Ranges
 from holdfast.control.rpc.server import ListenError
 from holdfast.control.store.engine import StoreError
+from holdfast.control.store.etcd.target import TargetError, parse
 
 
 @click.command("control", context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,11 +68,22 @@ def _config(
             raise ValueError("--join-file needs --server HOST[:PORT], and no --join")
         # One that is gone says nothing: the control node may have joined.
         join = f"{join_file.read_text().strip()}@{server}" if join_file.exists() else ""
-    store = "" if store == OWN_STORE else store
+    if store == OWN_STORE:
+        store = ""
+    else:
+        _check_store(store)
     config = ControlConfig(ranges=ranges, join=join, store=store, **others)
     if join and not config.name:
         config = replace(config, name=gethostname().lower())
     return config
+
+
+def _check_store(text: str) -> None:
+    """Raises ValueError with a sentence that names the flag."""
+    try:
+        parse(text)
+    except TargetError as error:
+        raise ValueError(f"--store: {error}") from None
 
 
 async def _until_signalled(config: ControlConfig) -> None:

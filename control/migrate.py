@@ -2,7 +2,7 @@
 
 Called by `holdfast store migrate`. The cluster's authority stays where it is, in the data directory
 of the control node: a data directory that is moved to must hold it, or no node could come back. The
-directory is told where its cluster is from then on, so that no control node starts on the old state.
+directory is told where its cluster is from then on: no control node starts on the old state.
 """
 
 from __future__ import annotations

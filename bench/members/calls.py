@@ -37,6 +37,9 @@ class Writer(Protocol):
     async def batch(self, worker: int, names: Sequence[str], value: bytes) -> None:
         """Several objects at once."""
 
+    async def each(self, worker: int, names: Sequence[str], value: bytes) -> None:
+        """Several objects at once, each with a revision and an outcome of its own."""
+
     async def close(self) -> None:
         """End the connections."""
 
@@ -58,6 +61,8 @@ class Ours:
         data = records.encode([Commit(b"", writes)])
         reply = await self._commits[worker % len(self._commits)](data, timeout=CALL_S)
         assert len(reply) == 8 * len(names)
+
+    each = batch
 
     async def close(self) -> None:
         """See Writer."""
@@ -86,6 +91,10 @@ class Etcd:
             put.key, put.value = name.encode(), value
         reply = await self._txns[worker % len(self._txns)](request, timeout=CALL_S)
         assert reply.succeeded
+
+    async def each(self, worker: int, names: Sequence[str], value: bytes) -> None:
+        """See Writer: so many puts."""
+        await asyncio.gather(*(self.put(worker + at, name, value) for at, name in enumerate(names)))
 
     async def close(self) -> None:
         """See Writer."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.members import certificates
 from bench.members.member import GROUP
-from bench.members.tls import CA
+from bench.members.tls import CA, CLIENT
 
 ENDING_S = 5.0
 
@@ -124,3 +124,12 @@ def _tls(folder: Path) -> Sequence[str]:
     certificate, key = folder / "server.pem", folder / "server.key"
     ca = folder / CA
     return f"--cert-file={certificate}", f"--key-file={key}", f"--trusted-ca-file={ca}"
+
+
+def etcd_target(servers: Processes, first: int = 1) -> str:
+    """The etcd:// text of a running etcd, with the client's certificate. first: whom an engine
+    asks, until that one does not answer."""
+    files = {"ca": CA, "cert": f"{CLIENT}.pem", "key": f"{CLIENT}.key"}
+    options = "&".join(f"{name}={servers.folder / file}" for name, file in files.items())
+    hosts = [*servers.addresses[first - 1 :], *servers.addresses[: first - 1]]
+    return f"etcd://{','.join(hosts)}?{options}"

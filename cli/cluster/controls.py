@@ -36,15 +36,18 @@ async def token(client: Client, *, control: bool) -> str:
 
 
 async def until_voting(client: Client, settings: Settings) -> None:
-    """Return when there is a leader and every control node votes; says each that does."""
+    """Return when there is a leader and every control node votes (on an etcd: runs); says each
+    that does."""
     said: dict[str, None] = {}
+    runs = "runs" if settings.on_etcd else "votes"
 
     async def ask() -> bool:
         members = (await client.status()).members
         for member in sorted(members, key=lambda one: one.name):
-            if member.voter and member.peer and member.name not in said:
+            known = member.peer or settings.on_etcd
+            if member.voter and known and member.name not in said:
                 said[member.name] = None
-                click.echo(f"{member.name} votes")
+                click.echo(f"{member.name} {runs}")
         return all(one.voter for one in members) and any(one.leader for one in members)
 
     try:

@@ -47,6 +47,8 @@ async def _down(settings: Settings, purge: bool) -> None:
         if purge:
             await teardown.purge(settings)
             click.echo(f"removed {settings.data_dir}")
+            if settings.on_etcd:
+                click.echo("its state is left on the etcd: `etcdctl del --prefix /PREFIX/` ends it")
 
 
 def _stop_supervisor(descriptor: int, settings: Settings) -> bool:

@@ -28,6 +28,7 @@ from holdfast.cli.cluster.supervisor import Supervisor, until_signalled
 READY_TIMEOUT_S = 60.0
 NODES_SHOWN_MAX = 10
 DETACHED = "HOLDFAST_DETACHED"
+"""The pipe to the `up --detach` that started this one, as a file descriptor's number."""
 
 
 def stay(settings: Settings) -> None:
@@ -47,9 +48,9 @@ def stay(settings: Settings) -> None:
         try:
             uvloop.run(_run(settings))
         except ApiError as error:
-            # Standard output is what a detached `up` shows.
+            # Standard output is what a detached `up` shows; it ends with this process, so that
+            # who reads it finds the exit code.
             click.echo(f"error: {error.message}")
-            _finish_output()
             sys.exit(1)
 
 
@@ -152,8 +153,11 @@ async def _await_nodes(settings: Settings) -> None:
 
 
 def _finish_output() -> None:
-    """Close the pipe to the `up --detach` that waits for our words."""
+    """Tell the `up --detach` that waits for our words that the cluster is up, and leave it."""
     sys.stdout.flush()
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
+    tell = int(os.environ[DETACHED])
+    os.write(tell, b"\n")
+    os.close(tell)

@@ -74,6 +74,8 @@ def _control(settings: Settings, number: int) -> Process:
     listen = [*([network.GATEWAY] if settings.several else []), "127.0.0.1"]
     flags = [flag for address in listen for flag in ("--listen", address)]
     directory, port = settings.control_dir(number), settings.control_port(number)
+    if settings.on_etcd:
+        flags += ["--store", settings.store]
     if settings.hollow:
         flags += ["--pod-cidr", HOLLOW_POD_CIDR]
     token = directory / "join-token"
@@ -90,7 +92,7 @@ def _control(settings: Settings, number: int) -> Process:
         ),
         after=("control",) if number > 1 else (),
         joins=token if number > 1 else None,
-        joined=directory / "store.db",
+        joined=directory / ("store.json" if settings.on_etcd else "store.db"),
     )
 
 

@@ -20,6 +20,9 @@ NODES_MAX = 50  # each has a containerd of its own
 HOLLOW_NODES_MAX = 5000
 PORT = 6444  # 6443 is the REST gateway's
 CONTROLS = (1, 3, 5)
+OWN_STORE = "raft"
+ETCD = "etcd://"
+"""What the address of an etcd begins with."""
 CONTROL_PORTS = 10
 """Between the ports of two control nodes."""
 PORTS_MAX = 3
@@ -38,13 +41,15 @@ data_dir_flag = click.option(
 @dataclass(frozen=True, slots=True)
 class Settings:
     """One cluster on this machine. port: mutual TLS of the first control node; its token listener,
-    /metrics and its peers' listener have the next ones. control: how many control nodes."""
+    /metrics and its peers' listener have the next ones. control: how many control nodes. store:
+    where their state is, OWN_STORE = in themselves, or the address of an etcd."""
 
     data_dir: Path
     runtime: str = "containerd"  # or "hollow": simulated containers, for scale tests
     nodes: int = 1
     port: int = PORT
     control: int = 1
+    store: str = OWN_STORE
 
     @property
     def tag(self) -> str:
@@ -68,6 +73,10 @@ class Settings:
     def control_dir(self, number: int) -> Path:
         """Of a control node, from 1 on."""
         return self.data_dir / ("control" if number == 1 else f"control-{number}")
+
+    @property
+    def on_etcd(self) -> bool:
+        return self.store != OWN_STORE
 
     def control_port(self, number: int) -> int:
         """Its first port."""
@@ -100,6 +109,8 @@ def checked(settings: Settings) -> Settings:
         raise _wrong(f"--nodes must be between 1 and {limit}, not {settings.nodes}")
     if settings.control not in CONTROLS:
         raise _wrong(f"--control must be 1, 3 or 5, not {settings.control}")
+    if settings.on_etcd and not settings.store.startswith(ETCD):
+        raise _wrong(f"--store must be {OWN_STORE} or begin with {ETCD}, not {settings.store}")
     highest = 65535 - PORTS_MAX - CONTROL_PORTS * (settings.control - 1)
     if not 1 <= settings.port <= highest:
         raise _wrong(f"--port must be between 1 and {highest}, not {settings.port}")
@@ -117,9 +128,10 @@ def load(data_dir: Path) -> Settings | None:
     path = data_dir / "up.json"
     try:
         kept = json.loads(path.read_text())
-        known = {field.name for field in fields(Settings)} - {"data_dir", "control"}
+        known = {field.name for field in fields(Settings)} - {"data_dir", "control", "store"}
         given = {name: kept[name] for name in known}
-        return Settings(data_dir, control=kept.get("control", 1), **given)
+        later = {"control": kept.get("control", 1), "store": kept.get("store", OWN_STORE)}
+        return Settings(data_dir, **later, **given)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -140,6 +152,7 @@ def merged(
     nodes: int | None,
     port: int | None,
     control: int | None = None,
+    store: str | None = None,
 ) -> Settings:
     """What an `up` means, given what the data directory says. None: the flag was not given.
 
@@ -157,6 +170,11 @@ def merged(
             f"{data_dir} holds a cluster of {kept.nodes} node(s): one node uses this machine's "
             f"network, several have namespaces; remove it first or choose another --data-dir"
         )
+    if kept and kept.control > 1 and port and port != kept.port:
+        raise _wrong(
+            f"{data_dir} holds {kept.control} control nodes that know each other by their ports: "
+            f"--port stays {kept.port}"
+        )
     if kept and control and control < kept.control:
         raise _wrong(
             f"{data_dir} holds a cluster of {kept.control} control nodes: "
@@ -169,6 +187,7 @@ def merged(
             nodes=nodes or base.nodes,
             port=port or base.port,
             control=base.control if control is None else control,
+            store=store or base.store,
         )
     )
 

@@ -25,11 +25,12 @@ from holdfast.cli.cluster.settings import Settings
 )
 @click.option("--nodes", type=int, help="How many nodes; more than one get network namespaces.")
 @click.option("--control", type=int, help="How many control nodes: 1, 3 or 5.")
+@click.option("--store", help="Where the state is: raft, or etcd://HOST:PORT,…")
 @click.option("--port", type=int, help="Of the API; the next one is for joining nodes.")
 @click.option("--detach", is_flag=True, help="Return when the nodes are Ready.")
 def command(
     data_dir: Path, runtime: str | None, nodes: int | None, control: int | None,
-    port: int | None, detach: bool,
+    store: str | None, port: int | None, detach: bool,
 ) -> None:  # fmt: skip
     """Start a cluster on this machine: control nodes, containers, service addresses, DNS.
 
@@ -38,7 +39,7 @@ def command(
     """
     data_dir = data_dir.absolute()
     kept = settings_module.load(data_dir)
-    wanted = settings_module.merged(kept, data_dir, runtime, nodes, port, control)
+    wanted = settings_module.merged(kept, data_dir, runtime, nodes, port, control, store)
     if not wanted.hollow and os.geteuid() != 0:
         raise ApiError(
             Reason.FORBIDDEN,
@@ -57,8 +58,9 @@ def _detach(settings: Settings) -> None:
     """Start the supervisor in the background and relay its progress until the nodes are Ready."""
     settings.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     argv = [sys.executable, "-m", "holdfast.cli.main", "up"]
-    for flag in ("data_dir", "runtime", "nodes", "port", "control"):
+    for flag in ("data_dir", "runtime", "nodes", "port", "control", "store"):
         argv += [f"--{flag.replace('_', '-')}", str(getattr(settings, flag))]
+    up, tell = os.pipe()  # the supervisor writes a byte into it when the cluster is up
     with (settings.logs / "supervisor.log").open("ab") as log:
         child = subprocess.Popen(
             argv,
@@ -66,14 +68,15 @@ def _detach(settings: Settings) -> None:
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
-            env={**os.environ, "HOLDFAST_DETACHED": "1"},  # foreground.py reads it
+            pass_fds=(tell,),
+            env={**os.environ, "HOLDFAST_DETACHED": str(tell)},  # foreground.py reads it
         )
+    os.close(tell)
     assert child.stdout is not None
     with child.stdout:
         for line in child.stdout:
             click.echo(line.decode(), nl=False)
-    try:
-        code = child.wait(timeout=0.2)
-    except subprocess.TimeoutExpired:
-        return  # its output ended and it lives: the cluster is up
-    sys.exit(code)
+    with os.fdopen(up, "rb") as pipe:
+        if pipe.read(1):
+            return
+    sys.exit(child.wait())

@@ -53,15 +53,17 @@ def add(target: Target, ttl: float) -> None:
     The new one is a learner until it has caught up, then it votes. The token is worth the whole
     cluster: who holds it can become a control node.
     """
-    from holdfast.cli import access
+    from holdfast.cli import access, members
 
     async def work(client: Client) -> None:
         await client.find_leader()
         host = client.address.rpartition(":")
+        on_etcd = not any(one.peer for one in await members.listed(client))
+        store = "--store etcd://HOST:PORT,… " if on_etcd else ""
         token = await access.create_token(client, "a control node", int(ttl), uses=1, control=True)
         click.echo("run on the new machine, with an address that the others reach:", err=True)
         click.echo(
-            "holdfast control --data-dir /var/lib/holdfast/control --listen ADDRESS "
+            f"holdfast control --data-dir /var/lib/holdfast/control {store}--listen ADDRESS "
             f"--join {token}@{host[0]}:{int(host[2]) + 1}"
         )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from holdfast.api.errors import ApiError, Reason
@@ -35,7 +34,8 @@ UNKNOWN = -1.0
 async def arrive(config: ControlConfig, randomness: Callable[[int], int]) -> Marker:
     """Which control node of which cluster this one is; a new one joins, or founds a cluster.
 
-    Nothing is made where another cluster is. Raises StoreError, ApiError, TargetError.
+    Nothing is made where another cluster is, and nothing is noted yet: another process may use the
+    directory. Raises StoreError, ApiError, TargetError.
     """
     target = parse(config.store)
     data_dir = config.data_dir
@@ -43,7 +43,7 @@ async def arrive(config: ControlConfig, randomness: Callable[[int], int]) -> Mar
     name = config.name or (was.name if was else "") or NAME
     if was is None and config.join:
         done = await joining.join(config, randomness)
-        return _noted(data_dir, Marker(done.cluster_id, done.member, name))
+        return Marker(done.cluster_id, done.member, name)
     joining.check_not_half_way(data_dir)
     if not (data_dir / CERTIFICATE).exists():
         held = await look(target)
@@ -56,13 +56,7 @@ async def arrive(config: ControlConfig, randomness: Callable[[int], int]) -> Mar
         return was
     # Of another name, it is a copy of another one's directory.
     cluster_id = was.cluster_id if was else ""
-    return _noted(data_dir, Marker(cluster_id, joining.draw_member(randomness), name))
-
-
-def _noted(data_dir: Path, found: Marker) -> Marker:
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    marker.write(data_dir, found)
-    return found
+    return Marker(cluster_id, joining.draw_member(randomness), name)
 
 
 class View(NamedTuple):
@@ -105,13 +99,18 @@ class EtcdStore:
         """Open the store. Raises StoreError; when another process uses the directory, too."""
         self._lock = directory.claim(self._data_dir)
         try:
+            # Before others hear of it: its id must outlive a crash.
+            self._note(self._arrived)
             await self.engine.start()
+            self._note(self._arrived._replace(cluster_id=self.engine.status().cluster_id))
         except BaseException:
+            await self.engine.stop()
             directory.release(self._lock)
             raise
-        cluster_id = self.engine.status().cluster_id
-        if self._arrived.cluster_id != cluster_id:
-            _noted(self._data_dir, self._arrived._replace(cluster_id=cluster_id))
+
+    def _note(self, found: Marker) -> None:
+        if marker.read(self._data_dir) != found:
+            marker.write(self._data_dir, found)
 
     async def stop(self) -> None:
         """Close the store: another control node leads at once, if this one did."""

@@ -1,4 +1,5 @@
-"""The leader's work in one term: bootstrap, then sessions, events, controllers and scheduler.
+"""The leader's work in one term: bootstrap and its own row, then sessions, events, controllers and
+scheduler.
 
 All of it is made anew for each term, so that nothing a term believed outlives it; Events that a
 term had not written are dropped with it.
@@ -86,6 +87,7 @@ class Leader:
         while True:
             try:
                 await bootstrap(self._registry)
+                await self._roster.announce()
             except (ApiError, StoreError) as error:
                 if isinstance(error, ApiError) and error.reason not in PASSING:
                     raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import structlog
@@ -75,12 +76,17 @@ class Roster:
         self._said = self._addresses()
         told(self._said)
 
+    async def announce(self) -> None:
+        """Keep this one's row as it should be: flags may have changed since it last ran. Leaders
+        only. Raises StoreError."""
+        await self._group.announce(self._mine)
+
     async def lead(self) -> None:
         """The leader's part, until cancelled."""
         while True:
             self._changed.clear()
             try:
-                await self._group.announce(self._mine)
+                await self.announce()
                 waiting = await self._promote(self._group.members())
             except StoreError as error:
                 log.info("roster not kept", why=str(error))
@@ -104,8 +110,12 @@ class Roster:
         return waiting
 
     def _addresses(self) -> tuple[str, ...]:
-        """All of them; before the first row is there, this one's."""
-        return addresses(self._group.members()) or self._mine.endpoints
+        """All of them; this one's as they are, whatever its row says yet."""
+        members = [
+            replace(one, member=self._mine) if one.member.id == self._mine.id else one
+            for one in self._group.members()
+        ]
+        return addresses(members) or self._mine.endpoints
 
     def _rows_changed(self, _updates: Sequence[Any]) -> None:
         # A row comes just before the change of the configuration that it belongs to.

@@ -8,7 +8,7 @@ without it could let nobody in; so this is for the administrator alone. Objects 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Any, NamedTuple
 
@@ -39,7 +39,7 @@ class _Moment(NamedTuple):
 
     revision: int
     objects: int
-    resources: list[str]
+    resources: Sequence[str]
 
 
 class BackupService:

@@ -50,6 +50,24 @@ def test_control_nodes_join_the_first() -> None:
     assert "--kubeconfig" not in found["control-3"].arguments
 
 
+def test_on_an_etcd_every_control_node_is_told_where_it_is() -> None:
+    settings = Settings(DATA, control=3, store="etcd://db-1,db-2/prod")
+    found = {one.name: one for one in plan.processes(settings)}
+    for name in ("control", "control-2", "control-3"):
+        arguments = found[name].arguments
+        assert arguments[arguments.index("--store") + 1] == settings.store
+    assert found["control-2"].joined == DATA / "control-2" / "store.json"
+    assert found["control-3"].joins is not None
+
+
+def test_where_the_state_is_stays_until_another_place_is_given() -> None:
+    on_etcd = module.merged(None, DATA, None, None, None, store="etcd://db")
+    assert module.merged(on_etcd, DATA, None, None, None).store == "etcd://db"
+    assert not module.merged(on_etcd, DATA, None, None, None, store="raft").on_etcd
+    with pytest.raises(ApiError, match="--store must be raft or begin with etcd://, not redis:"):
+        module.merged(None, DATA, None, None, None, store="redis:")
+
+
 @pytest.mark.parametrize(("nodes", "control"), [(1, 1), (3, 1), (3, 5)])
 def test_each_process_waits_only_for_earlier_ones(nodes: int, control: int) -> None:
     seen: list[str] = []
@@ -126,6 +144,8 @@ def test_control_nodes_may_become_more_and_not_fewer() -> None:
     assert module.merged(kept, DATA, None, None, None, 5).control == 5
     with pytest.raises(ApiError, match="not fewer"):
         module.merged(kept, DATA, None, None, None, 1)
+    with pytest.raises(ApiError, match="--port stays 6444"):
+        module.merged(kept, DATA, None, None, 7000)
 
 
 def test_a_long_data_dir_is_refused() -> None:

@@ -42,6 +42,14 @@ async def test_an_entry_is_the_object_at_its_revision(store: Built) -> None:
     assert store.cache.get("nodes", "", "a") is None
 
 
+async def test_it_counts_the_changes(store: Built) -> None:
+    """What was loaded too; refusals not."""
+    before = store.cache.changes
+    await store.commit(put(pod("a")), put(pod("b")), drop("none"))
+    await store.commit(drop("a"))
+    assert store.cache.changes == before + 3
+
+
 async def test_lists_are_ordered_and_paged(store: Built) -> None:
     names = [("b", "x"), ("a", "z"), ("c", "a"), ("a", "b"), ("b", "a")]
     await store.commit(*(put(pod(name), namespace=space) for space, name in names))

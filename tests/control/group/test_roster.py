@@ -67,6 +67,18 @@ async def test_the_leader_keeps_its_own_row(tmp_path: Path) -> None:
         assert told == [("h:1", "h2:1")], "before the first row it is this one's own"
 
 
+async def test_an_old_row_of_its_own_is_never_told(tmp_path: Path) -> None:
+    """Started with other flags: who looks for it must find it where it is now."""
+    async with world(tmp_path) as there:
+        group, told = Group(there), []
+        await group.announce(Member(group.member, "old", "p:9", ("old:9",)))
+        roster = Roster(group, there.cache, Member(group.member, "new", "p:1", ("new:1",)))
+        roster.tell(told.append)
+        await roster.announce()
+        assert told == [("new:1",)]
+        assert group.engine.members()[0].member.name == "new"
+
+
 async def test_changes_are_told(tmp_path: Path) -> None:
     async with kept(tmp_path) as (group, _, told):
         other = Member(7, "control-2", "q:1", ("i:1",))

@@ -211,6 +211,28 @@ async def test_a_wrong_request_is_named_and_changes_nothing(
         assert group.story == []
 
 
+async def test_who_has_the_state_elsewhere_is_sent_away(tmp_path: Path) -> None:
+    async with open_doors(tmp_path, Clock()) as doors:
+        group = three()
+        with pytest.raises(ApiError, match="without --store"):
+            await enrolment(doors, group).join(request(await token(doors), peer=""))
+        assert group.story == []
+
+
+async def test_on_an_etcd_nobody_is_called(tmp_path: Path) -> None:
+    async with open_doors(tmp_path, Clock()) as doors:
+        group = FakeGroup()
+        there = Enrolment(
+            group, doors.authority, doors.tokens, Ranges(), lambda: "test", peers=False
+        )
+        given = await token(doors, uses=2)
+        await there.join(request(given, peer=""))
+        await there.join(request(given, peer="", member=78, name="control-8", endpoints=["h:8"]))
+        assert group.story == ["add control-9", "add control-8"]
+        with pytest.raises(ApiError, match='control node "control-9" at h:1 is a member'):
+            await there.join(request(given, peer="", member=79))
+
+
 async def test_tokens_of_one_sort_do_not_serve_for_the_other(tmp_path: Path) -> None:
     async with open_doors(tmp_path, Clock()) as doors:
         for_nodes, for_control = await token(doors, control=False), await token(doors)

@@ -14,8 +14,11 @@ from random import Random
 import pytest
 
 from holdfast.control.access.ca import open_authority
+from holdfast.control.group import marker
+from holdfast.control.group.marker import Marker
 from holdfast.control.store.commands import ABSENT, Row
 from holdfast.control.store.engine import Engine, ExpiredError, StoreError
+from holdfast.control.store.etcd.controls import look
 from holdfast.control.store.etcd.engine import EtcdEngine
 from holdfast.control.store.etcd.importing import make_store
 from holdfast.control.store.etcd.stored.revisions import GAP
@@ -108,6 +111,9 @@ async def test_there_and_back(data_dir: Path, address: str, tmp_path: Path) -> N
         0, f"moved {len(rows)} objects at revision {revision} to {parse(address)}",
     )  # fmt: skip
     await check_moved(EtcdEngine(parse(address), new_cluster_id=""), rows, revision, old_id)
+    assert marker.on_etcd(control) == Marker((await look(parse(address))).cluster_id)
+    with pytest.raises(StoreError, match="whose state is on an etcd"):
+        marker.check_own_store(control)
 
     back = EtcdEngine(parse(address), new_cluster_id="")
     await back.start()
@@ -121,6 +127,7 @@ async def test_there_and_back(data_dir: Path, address: str, tmp_path: Path) -> N
         file.unlink()
     code, said = await migrate(address, data_dir)
     assert code == 0, said
+    marker.check_own_store(control)
     await check_moved(RaftEngine(control, secrets.randbelow), rows, revision, old_id)
 
 

@@ -143,7 +143,20 @@ class Cluster:
         if message.type == MessageType.VOTE:
             self.moments.append(("asked for a vote", receiver))
         self.trace.note(f"{message.sender}>{message.to} {message.type} {message.index}")
+        old = self._acknowledges_old(receiver, message)
         receiver.step(message)
+        if old:
+            self.moments.append(("old entry acknowledged", receiver))
+
+    @staticmethod
+    def _acknowledges_old(receiver: Member, message: Message) -> bool:
+        """A leader hears that somebody has an entry of an older term, not committed yet."""
+        if message.type != MessageType.APP_RESP or message.reject or not receiver.node:
+            return False
+        raft = receiver.node.raft
+        if raft.role is not Role.LEADER or message.index <= raft.log.committed:
+            return False
+        return (raft.log.term(message.index) or raft.term) < raft.term
 
     def answered(
         self, member: Member, entry: Entry, commit: Commit, asked: tuple[int, int], applied: Applied
@@ -169,12 +182,12 @@ class Cluster:
         self.trace.note(f"{member.id} {after}")
         if after.voters_outgoing:
             self.count("joint configuration entered")
-            if member.role == Role.LEADER:
-                self.moments.append(("joint", member))
         elif before.voters_outgoing:
             self.count("joint configuration left")
         if member.id in before.voters and member.id not in after.voters and not after.learners:
             self.count("leader removed" if member.role == Role.LEADER else "follower removed")
+        if member.role == Role.LEADER and (after.voters_outgoing or len(after.learners) > 1):
+            self.moments.append(("group changed", member))
         if set(after.voters) & set(before.learners):
             self.count("learner promoted")
 

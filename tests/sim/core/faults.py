@@ -71,8 +71,10 @@ class Faults:
 
     def _seize(self, moment: str, member: Member) -> None:
         self._cluster.count(f"seized: {moment}")
-        if moment == "joint":
-            self._part_old_from_new(member)
+        if moment == "group changed":
+            self._part_voters(member)
+        elif moment == "old entry acknowledged":
+            self._isolate(member.id)
         elif moment == "asked for a vote":
             member.crash()
             self._cluster.count("crash")
@@ -83,9 +85,10 @@ class Faults:
             member.crash()
             self._cluster.count("crash")
 
-    def _part_old_from_new(self, leader: Member) -> None:
-        """The leader and the new half here, the old half there."""
-        old = {*leader.conf.voters_outgoing} - {leader.id}
+    def _part_voters(self, leader: Member) -> None:
+        """The leader with whoever is new or only learns here, the (old) voters there."""
+        conf = leader.conf
+        old = {*(conf.voters_outgoing or conf.voters)} - {leader.id}
         ids = [*self._cluster.members]
         self._cluster.block([(a, b) for a in ids for b in ids if (a in old) != (b in old)])
 

@@ -83,12 +83,13 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        6, "the old half of a joint configuration is not asked", "LA", "core",
+        6, "a learner's acknowledgement counts", "LA", "core",
         (
             Edit(
                 "control/raft/tracker.py",
                 "        return self.config.voters.committed_index(self._acked)\n",
-                "        return self.config.voters.incoming.committed_index(self._acked)\n",
+                "        counted = (*self.config.voters.incoming, *self.config.learners)\n"
+                "        return MajorityConfig(counted).committed_index(self._acked)\n",
             ),
         ),
     ),
@@ -187,7 +188,7 @@ MUTANTS = (
             Edit(
                 "control/store/replicated/writer.py",
                 "        return state._replace(commit=max(state.commit, applied))\n",
-                "        return state\n",
+                "        return state._replace(commit=self._hard_state.commit)\n",
             ),
         ),
     ),

@@ -49,8 +49,10 @@ class Client:
         while not self.ending:
             await asyncio.sleep(self._rng.expovariate(1 / self._stage.plan.think_s))
             chance = self._rng.random()
-            if chance < 0.5:
+            if chance < 0.42:
                 await self.write(self._draw_writes())
+            elif chance < 0.5:
+                await self._race()
             elif chance < 0.7:
                 await self._read(Kind.READ)
             elif chance < 0.78:
@@ -72,6 +74,12 @@ class Client:
             value = None if rng.random() < 0.15 else b""
             writes.append(Write(key, value, expect))
         return writes
+
+    async def _race(self) -> None:
+        """Two writes at once that expect the same: one of them must be refused."""
+        key = self._rng.choice(KEYS)
+        writes = [Write(key, b"", self._known.get(key, ABSENT))]
+        await asyncio.gather(self.write(writes), self.write(writes))
 
     async def write(self, writes: Sequence[Write]) -> bool:
         """Write until it is answered or given up; values are filled in. True: it was answered."""

@@ -85,9 +85,17 @@ def test_the_rest_is_read_back(
     assert values.decode_floor(values.encode_floor(number)) == number
 
 
+@given(
+    st.text(), st.lists(st.builds(values.Control, BIG, st.text(), st.lists(st.text()).map(tuple)))
+)
+def test_control_nodes_are_read_back(authority: str, known: list[values.Control]) -> None:
+    controls = values.Controls(authority, tuple(known))
+    assert values.decode_controls(values.encode_controls(controls)) == controls
+
+
 DECODERS = (
     values.decode_object, values.decode_head, values.decode_results, values.decode_cluster,
-    values.decode_leader, values.decode_floor,
+    values.decode_leader, values.decode_floor, values.decode_controls,
 )  # fmt: skip
 
 

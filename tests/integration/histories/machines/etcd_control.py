@@ -128,6 +128,7 @@ async def run(given: argparse.Namespace, ending: contextlib.AsyncExitStack) -> N
     cache = Cache(engine)
     authority = open_authority(given.data_dir, time.time, random.SystemRandom())
     authenticator = Authenticator(authority.certificate, Revocations(engine, cache), time.time)
+    engine.watch(_tell)
     await engine.start()
     ending.push_async_callback(engine.stop)
     hub = Hub(cache)
@@ -135,7 +136,6 @@ async def run(given: argparse.Namespace, ending: contextlib.AsyncExitStack) -> N
     registry = Registry(engine, cache, time.time, ids)
     leading = Leading(group.view, me.id, group.members)
     engine.watch(lambda _: leading.turned())
-    engine.watch(_tell)
     who = authenticator.authenticate
     share = EventShare(lambda: engine.revision, time.monotonic)
     objects = ResourcesService(engine, cache, hub, registry, who, share, leading.require)
