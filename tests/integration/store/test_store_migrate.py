@@ -27,7 +27,7 @@ from holdfast.control.store.raft_engine import RaftEngine
 from tests.control.store.conformance import PODS, Told, batch, drop, key, put
 from tests.integration.store.etcd_servers import EtcdServers
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 _prefixes = (f"moved-{n}" for n in itertools.count())
 

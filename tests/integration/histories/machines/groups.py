@@ -19,7 +19,6 @@ from tests.integration.histories.machines.lab import OUTSIDE, Lab
 from tests.integration.histories.machines.programs import Program
 
 PORT = 6444
-ETCD_CONTROL = "tests.integration.histories.machines.etcd_control"
 DISK_MEGABYTES = 48
 ETCD_DISK_MEGABYTES = 256
 MODULE = (sys.executable, "-m", "tests.integration.histories")
@@ -57,11 +56,9 @@ class Group(Protocol):
         """What is on the disks, after the end."""
 
 
-def _control(
-    lab: Lab, host: str, data: Path, *flags: str, module: str = "holdfast.control"
-) -> Program:
+def _control(lab: Lab, host: str, data: Path, *flags: str) -> Program:
     argv = [
-        sys.executable, "-m", module, "--data-dir", str(data), "--name", host,
+        sys.executable, "-m", "holdfast.control", "--data-dir", str(data), "--name", host,
         "--listen", lab.address(host), "--port", str(PORT),
         "--kubeconfig", str(_kubeconfig(lab, host)), *flags,
     ]  # fmt: skip
@@ -140,11 +137,10 @@ class EtcdGroup:
         self.stores = [self._etcd(host, peers) for host in etcds]
         self._target = "etcd://" + ",".join(f"{lab.address(host)}:2379" for host in etcds)
         self.controls = [
-            _control(lab, host, self._data(host), "--store", self._target, module=ETCD_CONTROL)
-            for host in controls
+            _control(lab, host, self._data(host), "--store", self._target) for host in controls
         ]
         self.kubeconfig = _kubeconfig(lab, controls[0])
-        self.voters = 1
+        self.voters = len(controls)
 
     def _etcd(self, host: str, peers: str) -> Program:
         here = f"http://{self._lab.address(host)}"

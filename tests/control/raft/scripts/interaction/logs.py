@@ -21,8 +21,7 @@ from holdfast.control.raft.storage import CompactedError, LogStorage, MemoryStor
 from holdfast.control.store import image, records
 from holdfast.control.store.replicated import log_rows
 from holdfast.control.store.replicated.log_rows import Saving
-from holdfast.control.store.replicated.tail import Linked
-from holdfast.control.store.replicated.tail import LogTail
+from holdfast.control.store.replicated.tail import Linked, LogTail
 
 
 class MemberLog(Protocol):
