@@ -1,7 +1,8 @@
 """The client's side: the same channel, the same connections, to our members and to etcd.
 
-`Ours` and `Etcd` write single objects and batches to one member, which should be the leader's.
-`leader` finds it.
+`Ours` (whatever engine the member has) and `Etcd` (its KV) write single objects and batches to one
+member, which should be the leader's; `leader` finds it. A write while nobody leads is tried again,
+which does no harm, and is counted.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -26,10 +28,19 @@ CONNECTIONS = 8
 CALL_S = 5.0
 READY_S = 30.0
 AGAIN_S = 0.05
+AGAIN_FOR_S = 20.0
+AGAIN = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+"""What an overloaded group says while its leadership is lost and taken anew."""
 
 
 class Writer(Protocol):
-    """Writes through some of its connections. Raises AioRpcError."""
+    """Writes through some of its connections. Raises AioRpcError. retried: calls tried again."""
+
+    retried: int
 
     async def put(self, worker: int, name: str, value: bytes) -> None:
         """One object."""
@@ -44,11 +55,36 @@ class Writer(Protocol):
         """End the connections."""
 
 
-class Ours:
-    """Commits to a member of ours."""
+class _Connected:
+    """Connections to one member."""
 
     def __init__(self, address: str, tls: ssl.SSLContext, connections: int = CONNECTIONS) -> None:
         self._channels = [Channel(address, tls) for _ in range(connections)]
+        self.retried = 0
+
+    async def _answered(self, methods: Sequence[Any], worker: int, request: Any) -> Any:
+        """Call through a worker's connection until there is an answer. Raises AioRpcError."""
+        method, ends = methods[worker % len(methods)], time.monotonic() + AGAIN_FOR_S
+        while True:
+            try:
+                return await method(request, timeout=CALL_S)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in AGAIN or time.monotonic() > ends:
+                    raise
+            self.retried += 1
+            await asyncio.sleep(AGAIN_S)
+
+    async def close(self) -> None:
+        """See Writer."""
+        for channel in self._channels:
+            await channel.close()
+
+
+class Ours(_Connected):
+    """Commits to a member of ours."""
+
+    def __init__(self, address: str, tls: ssl.SSLContext, connections: int = CONNECTIONS) -> None:
+        super().__init__(address, tls, connections)
         self._commits = [channel.unary_unary(service.COMMIT) for channel in self._channels]
 
     async def put(self, worker: int, name: str, value: bytes) -> None:
@@ -59,29 +95,24 @@ class Ours:
         """See Writer."""
         writes = [Write(Key(service.RESOURCE, "", name), value, ANY) for name in names]
         data = records.encode([Commit(b"", writes)])
-        reply = await self._commits[worker % len(self._commits)](data, timeout=CALL_S)
+        reply = await self._answered(self._commits, worker, data)
         assert len(reply) == 8 * len(names)
 
     each = batch
 
-    async def close(self) -> None:
-        """See Writer."""
-        for channel in self._channels:
-            await channel.close()
 
-
-class Etcd:
+class Etcd(_Connected):
     """Puts to a member of etcd; a batch is one transaction."""
 
     def __init__(self, address: str, tls: ssl.SSLContext, connections: int = CONNECTIONS) -> None:
-        self._channels = [Channel(address, tls) for _ in range(connections)]
+        super().__init__(address, tls, connections)
         self._puts = [_method(channel, "Put", etcd.PutResponse) for channel in self._channels]
         self._txns = [_method(channel, "Txn", etcd.TxnResponse) for channel in self._channels]
 
     async def put(self, worker: int, name: str, value: bytes) -> None:
         """See Writer."""
-        put = self._puts[worker % len(self._puts)]
-        await put(etcd.PutRequest(key=name.encode(), value=value), timeout=CALL_S)
+        request = etcd.PutRequest(key=name.encode(), value=value)
+        await self._answered(self._puts, worker, request)
 
     async def batch(self, worker: int, names: Sequence[str], value: bytes) -> None:
         """See Writer."""
@@ -89,17 +120,12 @@ class Etcd:
         for name in names:
             put = request.success.add().request_put
             put.key, put.value = name.encode(), value
-        reply = await self._txns[worker % len(self._txns)](request, timeout=CALL_S)
+        reply = await self._answered(self._txns, worker, request)
         assert reply.succeeded
 
     async def each(self, worker: int, names: Sequence[str], value: bytes) -> None:
         """See Writer: so many puts."""
         await asyncio.gather(*(self.put(worker + at, name, value) for at, name in enumerate(names)))
-
-    async def close(self) -> None:
-        """See Writer."""
-        for channel in self._channels:
-            await channel.close()
 
 
 def _method(channel: Channel, name: str, reply: Any) -> Any:

@@ -23,7 +23,7 @@ from tests.integration.histories.ledger import Ledger, decode, encode_disk
 from tests.integration.histories.machines.groups import PORT, EtcdGroup, Group, RaftGroup
 from tests.integration.histories.machines.lab import OUTSIDE, ROOT, Lab, lab
 
-FAULTS_S = 22.0
+FAULTS_S = 12.0
 """Faults go on for so long; a fault that has begun is held to its end."""
 REST_S = (0.5, 2.5)
 ANSWER_S = 10.0
