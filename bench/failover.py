@@ -27,7 +27,6 @@ from bench.figures import emit
 from bench.members import calls, processes
 from bench.members.control import ControlNodes
 from bench.members.following import Following
-from bench.members.tls import CA
 
 KILLS = {"raft": 20, "etcd": 8}
 WRITES_PER_S = 200
@@ -144,7 +143,7 @@ async def raft() -> int:
 async def etcd(place: Path) -> int:
     """Three engines on an etcd; acknowledged writes that were lost."""
     servers = processes.etcd(place / "etcd", 3)
-    group = processes.members(place / "engines", 3, _target(servers))
+    group = processes.members(place / "engines", 3, processes.etcd_target(servers))
     try:
         servers.start()
         await calls.leader(servers, of_etcd=True)
@@ -154,12 +153,6 @@ async def etcd(place: Path) -> int:
     finally:
         group.stop()
         servers.stop()
-
-
-def _target(servers: processes.Processes) -> str:
-    files = {"ca": CA, "cert": "client.pem", "key": "client.key"}
-    options = "&".join(f"{name}={servers.folder / file}" for name, file in files.items())
-    return f"etcd://{','.join(servers.addresses)}?{options}"
 
 
 def main() -> int:
