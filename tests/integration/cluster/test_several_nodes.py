@@ -45,6 +45,8 @@ def pods(here: Machine) -> list[dict[str, Any]]:
 
 def test_the_pods_are_spread_over_all_nodes(here: Machine) -> None:
     for replicas in (6, 3):
+        here.holdfast("scale", "deployment/web", "--replicas=0")  # what goes first is not placement
+        until(lambda: not pods(here))
         here.holdfast("scale", "deployment/web", f"--replicas={replicas}")
         here.holdfast("rollout", "status", "deployment/web", "--timeout=60s")
         here.holdfast("wait", "--for=jsonpath={.status.replicas}=" + str(replicas),
