@@ -6,22 +6,32 @@ holds the loop; a group is everything that waits, up to GROUP_*_MAX, in one log 
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Future
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from holdfast.control.store.commands import Commit, Compact, Outcome, Result, size
-from holdfast.control.store.engine import PART_BYTES_MAX, PART_WRITES_MAX, StoreError
+from holdfast.control.store.engine import (
+    PART_BYTES_MAX,
+    PART_WRITES_MAX,
+    StoreError,
+    UnknownOutcomeError,
+)
 
 GROUP_WRITES_MAX = 1_024
 GROUP_BYTES_MAX = 2 << 20
 WAITING_WRITES_MAX = 200_000
 WAITING_BYTES_MAX = 256 << 20
 
+PARTS_AT_ONCE = 16
+"""Parts of one batch that wait at the same time."""
 
 Waited = Commit | Compact
 """What somebody waits for the result of."""
+Add = Callable[[Waited, int, int], Future[Result]]
+"""Queues a command of so many writes and bytes. Raises StoreError: it did not happen."""
 
 
 @dataclass(slots=True)
@@ -118,3 +128,28 @@ def join(results: list[Result]) -> Result:
     for result in results:
         outcomes += result.outcomes
     return Result(tuple(outcomes), results[-1].revision)
+
+
+async def add_all(add: Add, parts: Iterable[tuple[Waited, int, int]]) -> list[Result]:
+    """Queue the parts of a batch in order, PARTS_AT_ONCE at a time; their results.
+
+    Raises StoreError when none happened, UnknownOutcomeError when some may have.
+    """
+    results: list[Result] = []
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for part in parts:
+            waiting.append(add(*part))
+            if len(waiting) == PARTS_AT_ONCE:
+                results.append(await waiting.popleft())
+        while waiting:
+            results.append(await waiting.popleft())
+    except StoreError as error:
+        rest = await asyncio.gather(*waiting, return_exceptions=True)
+        if results or any(isinstance(one, Result) for one in rest):
+            raise UnknownOutcomeError(f"a part of the batch was done; then: {error}") from error
+        raise
+    finally:
+        for one in waiting:
+            one.cancel()  # the caller is gone; the commands are not taken back
+    return results

@@ -42,7 +42,7 @@ from holdfast.control.store.engine import (
     Reset,
     StoreError,
 )
-from holdfast.control.store.groups import join, split
+from holdfast.control.store.groups import add_all, join, split
 from holdfast.control.store.replicated import incoming, readings
 from holdfast.control.store.replicated.members import Member, Standing
 from holdfast.control.store.replicated.opening import Founding, Opened, open_store
@@ -271,7 +271,7 @@ class RaftEngine:
         if flaw(commit):
             return Result(tuple(refused(commit, Refusal.LIMIT)), self.revision)
         running = self._leading()
-        return join(await running.proposals.add_all(split(commit)))
+        return join(await add_all(running.proposals.add, split(commit)))
 
     async def compact(self, floor: int) -> None:
         """See Engine.compact."""

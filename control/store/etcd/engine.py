@@ -38,7 +38,7 @@ from holdfast.control.store.etcd.target import Target
 from holdfast.control.store.etcd.upkeep import Upkeep
 from holdfast.control.store.etcd.watching import FloorError
 from holdfast.control.store.etcd.writer import Writer
-from holdfast.control.store.groups import join
+from holdfast.control.store.groups import add_all, join
 from holdfast.control.store.state import refused
 
 log = structlog.get_logger()
@@ -347,7 +347,7 @@ class EtcdEngine:
         writer = self._leading()
         if flaw(commit):
             return Result(tuple(refused(commit, Refusal.LIMIT)), self.revision)
-        return join(await writer.add_all(split(commit)))
+        return join(await add_all(writer.add, split(commit)))
 
     async def compact(self, floor: int) -> None:
         """See Engine.compact."""

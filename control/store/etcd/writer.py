@@ -40,8 +40,6 @@ from holdfast.control.store.groups import Queue, Waiting
 
 log = structlog.get_logger()
 
-PARTS_AT_ONCE = 16
-"""Parts of one batch that wait at the same time."""
 SPENT = "this commit id is too old: what came of its commit is no longer known"
 NOT_BEGUN = "this control node leads no more, and the commit had not begun: try again"
 
@@ -94,30 +92,6 @@ class Writer:
         self._idle.clear()
         self._wake.set()
         return waiting.done
-
-    async def add_all(self, parts: Iterable[tuple[Command, int, int]]) -> list[Result]:
-        """Queue the parts of a batch in order, PARTS_AT_ONCE at a time; their results.
-
-        Raises StoreError when none happened, UnknownOutcomeError when some may have.
-        """
-        results: list[Result] = []
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for part in parts:
-                waiting.append(self.add(*part))
-                if len(waiting) == PARTS_AT_ONCE:
-                    results.append(await waiting.popleft())
-            while waiting:
-                results.append(await waiting.popleft())
-        except StoreError as error:
-            rest = await asyncio.gather(*waiting, return_exceptions=True)
-            if results or any(isinstance(one, Result) for one in rest):
-                raise UnknownOutcomeError(f"a part of the batch was done; then: {error}") from error
-            raise
-        finally:
-            for one in waiting:
-                one.cancel()  # the caller is gone; the commands are not taken back
-        return results
 
     async def run(self, term: int, began: Callable[[], None]) -> None:
         """Lead one term until cancelled. began: called when its first transaction is applied.

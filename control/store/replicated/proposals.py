@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from holdfast.control.raft.errors import ProposalDroppedError
@@ -29,8 +28,6 @@ DROPPED_RETRY_S = 0.02
 over) is tried again after this."""
 COMMAND_BYTES_MAX = 3 << 20
 """A command must fit into one message to a peer (4 MiB), or it could never be replicated."""
-PARTS_AT_ONCE = 16
-"""Parts of one batch that wait at the same time."""
 
 Propose = Callable[[bytes], tuple[int, int]]
 """Driver.propose."""
@@ -68,30 +65,6 @@ class Proposals:
         self._queue.add(waiting)
         self._wake.set()
         return waiting.done
-
-    async def add_all(self, parts: Iterable[tuple[Waited, int, int]]) -> list[Result]:
-        """Queue commands in order, PARTS_AT_ONCE at a time; their results when all are applied.
-
-        Raises StoreError when none happened, UnknownOutcomeError when some may have.
-        """
-        results: list[Result] = []
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for part in parts:
-                waiting.append(self.add(*part))
-                if len(waiting) == PARTS_AT_ONCE:
-                    results.append(await waiting.popleft())
-            while waiting:
-                results.append(await waiting.popleft())
-        except StoreError as error:
-            rest = await asyncio.gather(*waiting, return_exceptions=True)
-            if results or any(isinstance(one, Result) for one in rest):
-                raise UnknownOutcomeError(f"a part of the batch was done; then: {error}") from error
-            raise
-        finally:
-            for one in waiting:
-                one.cancel()  # the caller is gone; the commands are not taken back
-        return results
 
     def open(self) -> None:
         """This member leads: propose."""

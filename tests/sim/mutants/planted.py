@@ -198,7 +198,7 @@ MUTANTS = (
             Edit(
                 ENGINE,
                 "        running = self._leading()\n"
-                "        return join(await running.proposals.add_all(split(commit)))\n",
+                "        return join(await add_all(running.proposals.add, split(commit)))\n",
                 "        running = self._leading()\n"
                 "        there = [self.row(one.key) for one in commit.writes]\n"
                 "        writes = [\n"
@@ -208,7 +208,7 @@ MUTANTS = (
                 "        ]\n"
                 "        fields = commit.compares, commit.atomic, commit.term\n"
                 "        commit = Commit(commit.id, writes, *fields)\n"
-                "        return join(await running.proposals.add_all(split(commit)))\n",
+                "        return join(await add_all(running.proposals.add, split(commit)))\n",
             ),
         ),
     ),
