@@ -40,6 +40,8 @@ class Group(Protocol):
 
     def members(self) -> list[Standing]: ...
 
+    def watch(self, watch: Callable[[Any], None]) -> None: ...
+
     async def announce(self, member: Member) -> None: ...
 
     async def promote_member(self, member: int) -> None: ...
@@ -63,6 +65,7 @@ class Roster:
         self._said: tuple[str, ...] = ()
         self._changed = asyncio.Event()  # set when a row changed; `lead` waits
         rows.subscribe(RESOURCE, self._rows_changed)
+        group.watch(self._stands)
 
     @property
     def removed(self) -> bool:
@@ -120,6 +123,10 @@ class Roster:
     def _rows_changed(self, _updates: Sequence[Any]) -> None:
         # A row comes just before the change of the configuration that it belongs to.
         asyncio.get_running_loop().call_soon(self._look)
+
+    def _stands(self, _view: Any) -> None:
+        if self.removed:
+            self._look()
 
     def _look(self) -> None:
         self._changed.set()

@@ -60,7 +60,7 @@ log = structlog.get_logger()
 
 Watch = Callable[[View], None]
 """Called when leader, role or term changed, and when this member may act as leader (view.leads:
-it has applied an entry of its own term). Must not await or raise."""
+it has applied an entry of its own term), and when it is out. Must not await or raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +213,13 @@ class RaftEngine:
         self._led = view.leads
         for watch in self._watches:
             watch(view)
+
+    def expelled(self) -> None:
+        """This member was removed, and hears it from the others. For the parts of the engine
+        only."""
+        log.warning("removed from the group")
+        for watch in self._watches:
+            watch(self.view)
 
     def full(self, error: LogFullError) -> None:
         """See Observer. Alone, nothing that was not durable can ever happen."""

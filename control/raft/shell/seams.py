@@ -83,6 +83,10 @@ class Port(Protocol):
     def refused(self, member: int) -> None:
         """This peer's streams broke and it refuses connections."""
 
+    def expelled(self) -> None:
+        """A peer says that this member was removed from the group. Its own log may never tell: who
+        is out is sent nothing more."""
+
     def snapshot_sent(self, member: int, done: bool) -> None:
         """How the transfer of a snapshot to this peer ended. To be told for every one."""
 

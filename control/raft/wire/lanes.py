@@ -23,15 +23,18 @@ MESSAGES_MAX = 64
 BYTES_MAX = 1 << 20
 """One write takes at most so much (at least one message)."""
 
+End = tuple[grpc.StatusCode, str]
+"""How a stream ended, and why."""
+
 
 class Lane:
     """A stream in one direction. `run` is its task."""
 
     def __init__(
         self, open_call: Callable[[], BidirectionalCall], waiting_max: int,
-        broken: Callable[[str], None],
+        broken: Callable[[grpc.StatusCode, str], None],
     ) -> None:  # fmt: skip
-        """broken: told why, each time when the stream breaks or cannot be opened."""
+        """broken: told how and why, each time when the stream breaks or cannot be opened."""
         self._open = open_call
         self._waiting_max = waiting_max
         self._broken = broken
@@ -53,27 +56,27 @@ class Lane:
             call = self._open()
             reader = asyncio.create_task(self._until_ended(call))
             try:
-                why = await self._carry(call, reader)
+                end = await self._carry(call, reader)
             finally:
                 reader.cancel()
                 call.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
             self._waiting.clear()
             self._wake.clear()
-            self._broken(why)
+            self._broken(*end)
             await asyncio.sleep(AGAIN_S)
 
-    async def _until_ended(self, call: BidirectionalCall) -> str:
-        """The peer never answers: whatever comes is the end. Why it ended."""
+    async def _until_ended(self, call: BidirectionalCall) -> End:
+        """The peer never answers: whatever comes is the end."""
         try:
             await call.read()
         except grpc.aio.AioRpcError as error:
-            return error.details() or str(error.code())
+            return _end(error)
         finally:
             self._wake.set()
-        return "the peer closed the stream"
+        return grpc.StatusCode.OK, "the peer closed the stream"
 
-    async def _carry(self, call: BidirectionalCall, reader: asyncio.Task[str]) -> str:
+    async def _carry(self, call: BidirectionalCall, reader: asyncio.Task[End]) -> End:
         try:
             while not reader.done():
                 while self._waiting and not reader.done():
@@ -81,10 +84,10 @@ class Lane:
                 self._wake.clear()
                 if not reader.done():
                     await self._wake.wait()
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
-            if not isinstance(error, grpc.aio.AioRpcError):
-                return "the stream has ended"
-            return error.details() or str(error.code())
+        except grpc.aio.AioRpcError as error:
+            return _end(error)
+        except asyncio.InvalidStateError:
+            return grpc.StatusCode.OK, "the stream has ended"
         return reader.result()
 
     def _take(self) -> list[Message]:
@@ -96,3 +99,7 @@ class Lane:
                 break
             taken.append(self._waiting.popleft())
         return taken
+
+
+def _end(error: grpc.aio.AioRpcError) -> End:
+    return error.code(), error.details() or str(error.code())

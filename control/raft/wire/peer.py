@@ -30,6 +30,8 @@ PROBES = 4
 PROBE_AGAIN_S = 0.03
 PROBE_S = 0.5
 """How long an address may take to accept or refuse."""
+REMOVED = grpc.StatusCode.NOT_FOUND
+"""How a member refuses a caller that was removed from the group."""
 SERVICE = "/holdfast.api.raft.v1.Raft/"
 
 Metadata = tuple[tuple[str, str], ...]
@@ -49,10 +51,10 @@ class Peer:
         self._metadata = metadata
         self._channels: dict[str, Channel] = {}
         self._beats = Lane(
-            lambda: self._open("Beats"), BEATS_MAX, lambda why: self._broken("beats", why)
+            lambda: self._open("Beats"), BEATS_MAX, lambda *end: self._broken("beats", *end)
         )
         self._appends = Lane(
-            lambda: self._open("Appends"), APPENDS_MAX, lambda why: self._broken("bulk", why)
+            lambda: self._open("Appends"), APPENDS_MAX, lambda *end: self._broken("bulk", *end)
         )
         self._why = ""
         self._probing = False
@@ -100,8 +102,10 @@ class Peer:
             channel = self._channels[name] = Channel(self.address, self._credentials())
         return channel.stream_stream(SERVICE + method)(metadata=self._metadata)
 
-    def _broken(self, channel: str, why: str) -> None:
+    def _broken(self, channel: str, code: grpc.StatusCode, why: str) -> None:
         self._renew(channel)
+        if code is REMOVED:
+            self._port.expelled()
         if why != self._why:
             log.info("peer lost", peer=f"{self._member:x}", address=self.address, why=why)
         self._why = why

@@ -18,7 +18,7 @@ import structlog
 from holdfast.control.raft.messages import Message, MessageType
 from holdfast.control.raft.shell.seams import Port, SnapshotLostError
 from holdfast.control.raft.wire import codec
-from holdfast.control.raft.wire.peer import Credentials, Peer
+from holdfast.control.raft.wire.peer import REMOVED, Credentials, Peer
 
 log = structlog.get_logger()
 
@@ -34,6 +34,10 @@ Identify = Callable[[Context], Awaitable[int]]
 
 class RefusedError(Exception):
     """A call that is not admitted: one sentence."""
+
+
+class RemovedError(Exception):
+    """A call of somebody who was removed from the group: one sentence, so that it knows."""
 
 
 class GrpcTransport:
@@ -116,6 +120,8 @@ class GrpcTransport:
             try:
                 port, sender = await self._admit(context)
                 await method(port, sender, requests, context)
+            except RemovedError as error:
+                await context.abort(REMOVED, str(error))
             except RefusedError as error:
                 await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
             except (codec.CodecError, SnapshotLostError) as error:
@@ -149,7 +155,7 @@ class GrpcTransport:
 
     def _require(self, port: Port, sender: int) -> None:
         if not port.admits(sender):
-            raise RefusedError(f"member {sender:x} was removed from the group")
+            raise RemovedError(f"member {sender:x} was removed from the group")
 
     async def _messages(
         self, port: Port, sender: int, requests: AsyncIterator[bytes], _context: Context

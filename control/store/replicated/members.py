@@ -8,6 +8,7 @@ a removed member stays as a tombstone: ids are never used again, and its calls a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -85,9 +86,12 @@ def key_of(member: int) -> Key:
 class Membership:
     """The group of one open member."""
 
-    def __init__(self, store: Opened, driver: Driver) -> None:
+    def __init__(self, store: Opened, driver: Driver, changed: Callable[[], None]) -> None:
+        """changed: told when this member hears from others that it is out."""
         self._store = store
         self._driver = driver
+        self._changed = changed
+        self._expelled = False
 
     def known(self, member: int) -> Member:
         """A member by its id; one without a row has an id only."""
@@ -102,12 +106,18 @@ class Membership:
         both = (*conf.voters, *conf.voters_outgoing, *conf.learners, *conf.learners_next)
         return tuple(sorted(dict.fromkeys(both)))
 
+    def expel(self) -> None:
+        """This member was removed, whatever its own log says: the others say so."""
+        if not self._expelled:
+            self._expelled = True
+            self._changed()
+
     def removed(self, member: int) -> bool:
         """Whether this id was a member's and is no more."""
         return self.known(member).removed
 
     def standings(self) -> list[Standing]:
-        """Everybody, by id."""
+        """Everybody, by id; without this member when it is known to be out."""
         conf, view = self._store.log.conf, self._driver.view
         voters = (*conf.voters, *conf.voters_outgoing)
         return [
@@ -118,6 +128,7 @@ class Membership:
                 self._matched(member),
             )
             for member in self.ids()
+            if not (self._expelled and member == self._store.member)
         ]
 
     def _matched(self, member: int) -> float:

@@ -48,6 +48,10 @@ class StorePort:
         """See Port."""
         self._driver.refused(member)
 
+    def expelled(self) -> None:
+        """See Port."""
+        self._membership.expel()
+
     def snapshot_sent(self, member: int, done: bool) -> None:
         """See Port."""
         self._driver.snapshot_sent(member, done)

@@ -33,6 +33,8 @@ class Owner(Observer, Protocol):
 
     def tell(self, changes: Sequence[Change]) -> None: ...
 
+    def expelled(self) -> None: ...
+
     async def compact(self, floor: int) -> None: ...
 
     async def install(self, snapshot: Snapshot, state: HardState) -> None: ...
@@ -52,7 +54,7 @@ class Running:
         self._machine = StoreMachine(store, self._tell, self.proposals.take, self.configured)
         self._writer = StoreWriter(store, keep, self._wrote, self._needs, owner.install)
         self.driver = Driver(setup, store.log, self._writer, self._machine, owner.transport, owner)
-        self.membership = Membership(store, self.driver)
+        self.membership = Membership(store, self.driver, owner.expelled)
         self.port = StorePort(store, self.driver, self.membership, self.begin, owner.failed)
         store.log.offer = self.port.sending.offer
         self._others: dict[asyncio.Task[None], None] = {}

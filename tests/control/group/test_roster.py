@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from holdfast.control.group import roster as module
 from holdfast.control.group.roster import Roster
+from holdfast.control.raft.shell.seams import View
 from holdfast.control.store.replicated.members import Member, MemberRole, Standing
 from tests.control.registry.world import World, world
 
@@ -28,6 +29,9 @@ class Group:
 
     def members(self) -> list[Standing]:
         return [*self.engine.members(), *self.learners.values()]
+
+    def watch(self, watch: Callable[[View], None]) -> None:
+        self.engine.watch(watch)
 
     async def announce(self, member: Member) -> None:
         await self.engine.announce(member)
@@ -106,3 +110,16 @@ async def test_who_is_not_in_the_list_was_removed(tmp_path: Path) -> None:
         assert not roster.removed
         group.member = 99
         assert roster.removed
+
+
+async def test_who_hears_that_it_was_removed_tells_it_at_once(tmp_path: Path) -> None:
+    """Its own log may never say so: nothing is sent any more to who is out."""
+    async with kept(tmp_path) as (group, roster, told):
+        await until_told(told, 1)
+        group.learners[7] = Standing(Member(7, "other", "q:1", ("i:1",)), MemberRole.VOTER, True, 1)
+        group.engine.expelled()
+        assert told == [("h:1", "h2:1")], "while it is a member, nothing is told"
+        group.member = 99
+        group.engine.expelled()
+        assert roster.removed
+        assert len(told) == 2
