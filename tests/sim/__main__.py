@@ -18,6 +18,9 @@ from tests.sim.campaign import WORKERS, Summary, Tier, reports
 from tests.sim.report import Report
 from tests.sim.tiers import tier_named
 
+TOLD_MAX = 8
+"""Violations of one seed that are printed; what one mistake does is often seen many times."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; the exit status."""
@@ -78,8 +81,10 @@ def _tell(report: Report, trace: bool) -> None:
     if trace and (report.violations or report.void):
         for line in report.lines:
             _say(f"    {line}")
-    for checker, sentence in report.violations:
+    for checker, sentence in report.violations[:TOLD_MAX]:
         _say(f"seed {report.seed}: {checker}: {sentence}")
+    if (more := len(report.violations) - TOLD_MAX) > 0:
+        _say(f"seed {report.seed}: and {more} more")
     if report.void:
         _say(f"seed {report.seed} is void: {report.void}")
 

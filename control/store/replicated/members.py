@@ -92,13 +92,18 @@ class Membership:
         self._driver = driver
         self._changed = changed
         self._expelled = False
+        self._seen: dict[int, tuple[bytes, Member]] = {}  # by id: a row's value, decoded
 
     def known(self, member: int) -> Member:
         """A member by its id; one without a row has an id only."""
         row = self._store.state.row(key_of(member))
         if row is None:
             return Member(member, f"{member:x}", "")
-        return Member.decode(row.key, row.value)
+        value, known = self._seen.get(member, (b"", None))
+        if known is None or value is not row.value:  # asked at every message of a peer
+            known = Member.decode(row.key, row.value)
+            self._seen[member] = row.value, known
+        return known
 
     def ids(self) -> tuple[int, ...]:
         """Everybody in the configuration, ascending."""

@@ -43,6 +43,7 @@ class Proposals:
         self._queue = Queue()
         self._proposed: dict[int, tuple[int, list[Waiting]]] = {}
         self._wake = asyncio.Event()  # set by add, open, refuse, poke; `run` waits
+        self._settled = asyncio.Event()  # set by take and close; `finish` waits
         self._open = False
         self._last = 0  # the newest entry proposed here
         self._gather_until = 0.0  # loop time
@@ -79,6 +80,7 @@ class Proposals:
             for one in self._queue.take():
                 one.answer(why)
         proposed, self._proposed = self._proposed, {}
+        self._settled.set()
         for _, group in proposed.values():
             if undone:
                 for one in group:
@@ -96,10 +98,9 @@ class Proposals:
 
     async def finish(self) -> None:
         """Wait until everything that is proposed is answered."""
-        while self._proposed:
-            _, group = next(iter(self._proposed.values()))
-            await asyncio.gather(*(one.done for one in group), return_exceptions=True)
-            await asyncio.sleep(0)
+        while self._proposed:  # a call may have been cancelled: its entry is still on its way
+            self._settled.clear()
+            await self._settled.wait()
 
     def poke(self) -> None:
         """Something became durable: there may be room for the next group."""
@@ -111,6 +112,7 @@ class Proposals:
         found = self._proposed.pop(index, None)
         if found is None:
             return ()
+        self._settled.set()
         own_term, group = found
         if own_term == term:
             return group

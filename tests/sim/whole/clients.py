@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from holdfast.api.errors import ApiError
 from holdfast.control.cache import Entry
 from holdfast.control.store.commands import ABSENT, ANY, Commit, Compare, Key, Row, Write
 from holdfast.control.store.engine import (
     ExpiredError,
-    NotLeaderError,
     StoreError,
     UnknownOutcomeError,
 )
@@ -106,7 +106,7 @@ class Client:
                 certain = False
                 self._stage.counts["outcome unknown"] += 1
                 await self._turn_elsewhere()
-            except (RefusedError, StoreError):
+            except (RefusedError, ApiError, StoreError):
                 await self._turn_elsewhere()
             else:
                 operation.result, operation.member = result, member
@@ -149,7 +149,7 @@ class Client:
             except ExpiredError:
                 self._stage.counts["page below the floor"] += 1
                 return
-            except (LostError, RefusedError, StoreError):
+            except (LostError, RefusedError, ApiError, StoreError):
                 await self._turn_elsewhere()
                 continue
             operation.rows, operation.revision, operation.member = rows, revision, member
@@ -177,7 +177,7 @@ class Client:
         try:
             await self._ask(lambda member: member.engine.compact(floor))
             self._stage.counts["floor raised"] += 1
-        except (NotLeaderError, LostError, RefusedError, StoreError):
+        except (LostError, RefusedError, ApiError, StoreError):
             await self._turn_elsewhere()
 
 

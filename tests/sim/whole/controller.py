@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 COPIES = 3
 RESOURCE = "copies"
 LOOK_S = 0.7
+THINKS_S = (0.0, 0.3, 1.0, 4.0)
+"""It thinks for up to one of these: leadership may go meanwhile, and come back in another term."""
 
 
 class Controller:
@@ -62,8 +64,7 @@ class Controller:
         term = engine.view.term
         assert self._member.cache
         there = self._member.cache.list(RESOURCE)
-        if rng.random() < 0.5:
-            await asyncio.sleep(rng.random() * 0.3)  # it thinks; leadership may go meanwhile
+        await asyncio.sleep(rng.random() * rng.choice(THINKS_S))
         wanted = COPIES - len(there)
         if wanted <= 0:
             return

@@ -17,6 +17,7 @@ MUST_HAPPEN = (
     "learner promoted",
     "list answered",
     "member added",
+    "member heard that it is out",
     "message doubled",
     "message lost",
     "message overtakes",

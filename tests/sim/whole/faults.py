@@ -94,18 +94,18 @@ class Faults:
         leaders = [member for member in self._members.values() if member.leads]
         return self._rng.choice(leaders) if leaders else self._any()
 
-    def _crash(self, member: Member) -> None:
+    def _crash(self, member: Member, longest_s: float = 3.0) -> None:
         member.crash()
 
         def again() -> None:
             self._stage.counts["restart"] += 1
             member.start()
 
-        self._lasting(0.05, 3.0, again)
+        self._lasting(0.05, longest_s, again)
 
     def _crash_all(self) -> None:
         for member in self._members.values():
-            self._crash(member)
+            self._crash(member, 1.0)
 
     def _pause(self, member: Member) -> None:
         member.pause(self._rng.choice((0.2, 0.8, 2.0)) * (0.5 + self._rng.random()))

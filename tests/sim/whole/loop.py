@@ -10,19 +10,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 from asyncio import events
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 NEVER = float("inf")
-
-
-class _NoFiles:
-    """A selector that watches nothing and never waits."""
-
-    def select(self, timeout: float | None) -> list[Any]:
-        return []
-
-    def close(self) -> None: ...
+RESOLUTION_S = 1e-9
 
 
 class SimLoop(asyncio.BaseEventLoop):
@@ -30,15 +23,14 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
-        self._selector = _NoFiles()
-        self._clock = clock
-        self._clock_resolution = 1e-9
+        self.time = clock  # type: ignore[method-assign]
         self.set_exception_handler(self._keep)
         self.errors: list[str] = []
 
-    def time(self) -> float:
-        """The local time, in seconds."""
-        return self._clock()
+    @property
+    def ready(self) -> deque[asyncio.Handle]:
+        """What the next turn runs."""
+        return self._ready
 
     def due(self) -> float:
         """The local time at which it must be turned; NEVER = nothing is to be done."""
@@ -46,23 +38,28 @@ class SimLoop(asyncio.BaseEventLoop):
             return 0.0
         timers = self._scheduled
         while timers and timers[0]._cancelled:
-            self._timer_cancelled_count -= 1
             heapq.heappop(timers)._scheduled = False
         return timers[0]._when if timers else NEVER
 
     def turn(self) -> None:
-        """Run what is ready and due, once."""
+        """Run what is ready and due, once: what is made ready meanwhile is for the next turn."""
+        ready, timers, until = self._ready, self._scheduled, self.time() + RESOLUTION_S
+        while timers and timers[0]._when < until:
+            timer = heapq.heappop(timers)
+            timer._scheduled = False
+            ready.append(timer)
         events._set_running_loop(self)
         try:
-            self._run_once()
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    handle._run()
         finally:
             events._set_running_loop(None)
 
     def run_in_executor(self, *_: Any) -> NoReturn:
         """No threads."""
         raise RuntimeError("the simulation has no threads: this belongs behind a seam")
-
-    def _process_events(self, event_list: list[Any]) -> None: ...
 
     def _write_to_self(self) -> None: ...
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from holdfast.api.identity import Identity
 from holdfast.control.cache import Cache, Hub
 from holdfast.control.raft.ready import Role
 from holdfast.control.raft.shell.seams import Pace, View
+from holdfast.control.rpc.level import Level
 from holdfast.control.store.commands import Change, Row
 from holdfast.control.store.engine import FatalStoreError, StoreError
 from holdfast.control.store.raft_engine import BARRIER_S, Options, RaftEngine
@@ -26,10 +29,15 @@ from tests.sim.whole.truth import Applied
 from tests.sim.whole.world import Host
 
 CLUSTER = "simulated"
+CLIENT = Identity("client")
 ELECTION_S = 0.5
 HEARTBEAT_S = 0.1
 LAST_CALLS_S = BARRIER_S + 1.0
 """A read that waits for a leader gives up by then; whoever slept has woken."""
+
+
+async def _anybody(_context: Any) -> Identity:
+    return CLIENT
 
 
 class Member:
@@ -117,6 +125,9 @@ class Member:
             return
         self.hub = Hub(cache, bookmark_s=self._plan.bookmark_s, records_max=self._plan.ring)
         self.controller = Controller(self)
+        self.level = Level(engine, _anybody)
+        self._leveling = self._world.spawn(host, self.level.run())
+        self._left = False  # it has heard that it was removed
         self.ready = True
         try:
             await engine.until_failed()
@@ -151,13 +162,10 @@ class Member:
         host = self.host
         if host is None or host.paused:
             return
-        host.paused = True
+        host.pause(True)
         self._world.note(f"member {self.id} pauses")
 
-        def go_on() -> None:
-            host.paused = False
-
-        self._world.after(length_s, go_on)
+        self._world.after(length_s, lambda: host.pause(False))
 
     def _turned(self, view: View) -> None:
         """The engine says that leadership changed, as seen here."""
@@ -168,6 +176,19 @@ class Member:
         self._role = (view.term, view.role is Role.LEADER)
         if view.leads and self.ready:
             self.controller.wake()
+        if self.ready and not self._left and self._out():
+            self._left = True
+            self._world.note(f"member {self.id} hears that it is out")
+            self.counts["member heard that it is out"] += 1
+            assert self.hub
+            self.level.remove()
+            self.hub.close()
+
+    def _out(self) -> bool:
+        """It was removed, as far as it has heard."""
+        assert self.engine
+        group = [one.member.id for one in self.engine.members()]
+        return bool(group) and self.id not in group
 
     def _changed(self, changes: Sequence[Change]) -> None:
         """The engine tells a commit it has applied (not what it loaded at its start)."""
@@ -186,12 +207,17 @@ class Member:
         self._world.note(f"member {self.id} installs a snapshot of {len([*rows])} objects")
         return lambda: None
 
+    async def admit(self) -> None:
+        """The door of every call, as `services` puts it. Raises ApiError."""
+        await self.level.authenticate(None)  # type: ignore[arg-type]
+
     async def shut_down(self) -> list[str]:
         """Stop in good order; the tasks that are left then, besides the caller's."""
         assert self.engine and self.hub
         self.hub.close()
         self.controller.close()
         self._main.cancel()
+        self._leveling.cancel()
         await self.engine.stop()
         await asyncio.sleep(LAST_CALLS_S)
         left = asyncio.all_tasks() - {asyncio.current_task()}

@@ -129,8 +129,23 @@ class SimTransport:
             peer._host.loop.call_soon(peer._receive, message)
 
     def _receive(self, message: Message) -> None:
-        if self.port is not None and self.port.admits(message.sender):
+        if self.port is None:
+            return
+        if self.port.admits(message.sender):
             self.port.receive(message)
+        else:
+            peer = self._network.attached.get(message.sender)
+            if peer is not None:
+                self._network.carry(self._member, message.sender, peer.expelled)
+
+    def expelled(self) -> None:
+        """The answer to who speaks after it was removed. Called by the network."""
+        if self.port is not None:
+            self._host.loop.call_soon(self._told_expelled)
+
+    def _told_expelled(self) -> None:
+        if self.port is not None:
+            self.port.expelled()
 
     def _unreachable(self, member: int) -> None:
         if self.port is not None:

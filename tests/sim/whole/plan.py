@@ -58,7 +58,7 @@ def draw(rng: random.Random) -> Plan:
         disturbances = ("crash leader",)
     return Plan(
         members=members,
-        tick_s=pick((0.02, 0.05, 0.05, 0.05)),
+        tick_s=pick((0.05, 0.05, 0.1, 0.1)),
         rate_spread=pick((0.0, 0.01, 0.05)),
         sync_s=pick((0.0005, 0.002, 0.002, 0.02)),
         bytes_per_message=pick((1, 300, 1 << 20)),
@@ -69,7 +69,7 @@ def draw(rng: random.Random) -> Plan:
         history_kept=pick((20, 60, 200)),
         ring=pick((8, 40, 400)),
         bookmark_s=pick((0.4, 1.0, 2.0)),
-        think_s=pick((0.15, 0.2, 0.3)),
+        think_s=pick((0.12, 0.16, 0.2)),
         fault_s=pick((1.2, 1.6, 2.0)),
         disturbances=disturbances,
         faults=faults,

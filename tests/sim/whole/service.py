@@ -80,6 +80,7 @@ async def _serve(
     back: Callable[[Callable[[], None]], None],
 ) -> None:  # fmt: skip
     try:
+        await member.admit()
         found = await request(member)
     except (StoreError, ApiError) as error:
         failure = error

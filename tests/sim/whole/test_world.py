@@ -47,8 +47,8 @@ def test_who_was_paused_finds_its_timers_late(world: World) -> None:
     beats: list[float] = []
     host = world.host("one")
     world.spawn(host, _beat(world, beats, 1.0))
-    world.after(1.5, lambda: setattr(host, "paused", True))
-    world.after(5.5, lambda: setattr(host, "paused", False))
+    world.after(1.5, lambda: host.pause(True))
+    world.after(5.5, lambda: host.pause(False))
     world.run(7.0)
     assert beats == [1.0, 5.5, 6.5]
 

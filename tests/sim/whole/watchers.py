@@ -137,6 +137,7 @@ class Stream:
         assert member.hub
         rng = self._stage.world.streams["slow watchers"]
         try:
+            await member.admit()
             watcher = member.hub.watch(resource, after=after)
         except ApiError as error:
             self._answer(member.id, error)

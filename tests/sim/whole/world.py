@@ -30,23 +30,31 @@ class Host:
         self._rate = rate
         self._begun = world.now
         self._reached = 0.0
+        self._due = 0.0  # the same, as its own clock shows it
         self.due = 0.0  # the true time at which its loop must be turned
         self.loop = SimLoop(self.time)
+        self.ready = self.loop.ready
 
     def time(self) -> float:
         """Its local time: since its start, by its own rate."""
         return max(self._reached, (self._world.now - self._begun) * self._rate)
 
+    def pause(self, paused: bool) -> None:
+        """Stand still, or go on."""
+        self.paused = paused
+        self.look()
+
     def turn(self) -> None:
         """Turn its loop. A timer is never early, however the clocks' conversions round."""
-        due = self.loop.due()
-        if due <= self.time() + 1e-6:
-            self._reached = max(self._reached, due)
+        due = self._due
+        if self._reached < due <= self.time() + 1e-6:
+            self._reached = due
         self.loop.turn()
+        self.look()
 
     def look(self) -> None:
         """Find `due` anew: after a turn of its loop, and when others may have woken it."""
-        local = NEVER if self.paused else self.loop.due()
+        self._due = local = NEVER if self.paused else self.loop.due()
         self.due = local if local == NEVER else self._begun + local / self._rate
 
 
@@ -94,9 +102,11 @@ class World:
         heapq.heappush(self._later, (self.now + delay_s, self._made, deed))
 
     def run(self, until: float) -> None:
-        """Let time pass up to a moment."""
+        """Let time pass up to a moment. The turn of one host wakes no other; what happens between
+        turns makes callbacks ready, or pauses a host."""
         turns = 0
-        self._look_at_all()
+        for host in self.hosts:
+            host.look()
         while True:
             if self.error:
                 raise self.error
@@ -110,19 +120,15 @@ class World:
             self.now = max(self.now, best)
             if who is None:
                 heapq.heappop(self._later)[2]()
-                self._look_at_all()
+                for host in self.hosts:
+                    if host.ready:  # what came may have woken it
+                        host.look()
                 continue
             turns += 1
             if turns > BUSY_TURNS_MAX:
                 raise RuntimeError(f"{who.name} spins at {self.now:.3f}")
             who.turn()
-            who.look()
             self.now += TURN_S
-
-    def _look_at_all(self) -> None:
-        """A delivery or a fault may have woken anybody; the turn of one host wakes no other."""
-        for host in self.hosts:
-            host.look()
 
     def close(self) -> None:
         """Cancel what still runs and close the loops: for who has more than one run in a process.
