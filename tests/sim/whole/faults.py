@@ -173,9 +173,15 @@ class Faults:
         self._lasting(0.3, 3.0, lambda: setattr(member.disk.wear, "full", False))
 
     def _transfer(self) -> None:
-        """The leader hands over to somebody."""
+        """The leader hands over to somebody, and now and then it soon leads again: what it had
+        decided before is of an old term then."""
+        member = self._leader()
+        self._hand_over(self._any().id)
+        if self._rng.random() < 0.5:
+            self._lasting(0.1, 0.6, lambda: self._hand_over(member.id))
+
+    def _hand_over(self, target: int) -> None:
         member = self._leader()
         if member.leads and member.engine and member.engine._running:
-            target, host = self._any().id, member.host
-            assert host
-            host.loop.call_soon(member.engine._running.driver.transfer, target)
+            assert member.host
+            member.host.loop.call_soon(member.engine._running.driver.transfer, target)

@@ -32,6 +32,8 @@ CLUSTER = "simulated"
 CLIENT = Identity("client")
 ELECTION_S = 0.5
 HEARTBEAT_S = 0.1
+LOG_MOST = 100
+"""Entries that may stay for a peer that is behind: more than come while a snapshot is on its way."""
 LAST_CALLS_S = BARRIER_S + 1.0
 """A read that waits for a leader gives up by then; whoever slept has woken."""
 
@@ -98,7 +100,7 @@ class Member:
             applying_bytes=plan.applying_bytes,
             inbox=plan.inbox,
         )
-        keep = Keep(entries=plan.log_kept, most=plan.log_kept * 10)
+        keep = Keep(entries=plan.log_kept, most=plan.log_kept * 10 + LOG_MOST)
         self.engine = RaftEngine(
             self.disk,
             timeouts.randrange,

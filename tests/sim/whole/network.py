@@ -7,6 +7,7 @@ one would: that messages were dropped, that a peer's process is gone, how a snap
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,10 @@ class Weather:
 class Network:
     """All links. Ends are numbers: members have their ids, clients negative ones."""
 
-    def __init__(self, world: World, counts: Counter[str]) -> None:
+    def __init__(self, world: World, counts: Counter[str], snapshot_s: float = 0.0) -> None:
+        """snapshot_s: how long a snapshot is on its way, whatever its size."""
         self.world = world
+        self.snapshot_s = snapshot_s
         self.weather = Weather()
         self.counts = counts
         self.attached: dict[int, SimTransport] = {}
@@ -174,6 +177,7 @@ class SimTransport:
             self._network.world.note(f"{self._member} snapshot not read: {error}")
             port.snapshot_sent(message.to, False)
             return
+        await asyncio.sleep(self._network.snapshot_s)
         data = codec.encode([message])
         back = self._answer(message.to, answered)
         self._network.carry(

@@ -37,6 +37,7 @@ class Plan:
     inflight_messages: int
     applying_bytes: int
     inbox: int
+    snapshot_s: float
     log_kept: int
     history_kept: int
     ring: int
@@ -65,6 +66,7 @@ def draw(rng: random.Random) -> Plan:
         inflight_messages=pick((2, 4, 64)),
         applying_bytes=pick((1, 400, 8 << 20)),
         inbox=pick((4, 32, 4_096)),
+        snapshot_s=pick((0.0, 0.0, 0.2, 1.5)),
         log_kept=pick((1, 5, 20, 50)),
         history_kept=pick((20, 60, 200)),
         ring=pick((8, 40, 400)),

@@ -33,8 +33,8 @@ from tests.sim.whole.world import World
 OPERATIONS_MIN, FAULTS_MIN, CHANGES_MIN = 300, 20, 3
 CLIENTS = 5
 STOP_S = 9.0
-BEHIND_MAX = 30
-"""Revisions that a member may be behind while clients write: about two seconds of them."""
+BEHIND_MAX = 10
+"""Revisions that a member may be behind while clients write: less than a second of them."""
 LEVEL_S = 5.0
 """A watch is at most so far behind when all is well: a slow one takes pages one by one."""
 WRITERS_END_S = SAFETY_S + LIVENESS_S - 2.0
@@ -49,7 +49,8 @@ def run(seed: int) -> Report:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     streams = Streams(seed)
     world = World(streams)
-    stage = Stage(draw(streams["plan"]), world, Network(world, Counter()))
+    plan = draw(streams["plan"])
+    stage = Stage(plan, world, Network(world, Counter(), plan.snapshot_s))
     play = Play(stage)
     _kept.append(play)
     play.act()
