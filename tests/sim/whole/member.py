@@ -33,7 +33,7 @@ CLIENT = Identity("client")
 ELECTION_S = 0.5
 HEARTBEAT_S = 0.1
 LOG_MOST = 100
-"""Entries that may stay for a peer that is behind: more than come while a snapshot is on its way."""
+"""Entries that may stay for a peer that is behind, more than come while a snapshot is under way."""
 LAST_CALLS_S = BARRIER_S + 1.0
 """A read that waits for a leader gives up by then; whoever slept has woken."""
 
