@@ -12,6 +12,7 @@ import struct
 from collections.abc import Sequence
 from zlib import crc32
 
+from holdfast.control.store import columns
 from holdfast.control.store.commands import (
     Check,
     Commit,
@@ -21,10 +22,9 @@ from holdfast.control.store.commands import (
     Outcome,
     Refusal,
     Result,
-    Write,
 )
 
-VERSION = 1
+VERSION = 2
 Command = Commit | Compact | Check
 
 _COMMIT, _COMPACT, _CHECK = 1, 2, 3
@@ -32,8 +32,7 @@ _HEAD = struct.Struct("<BI")
 _COMMIT_HEAD = struct.Struct("<B?qBII")  # kind, atomic, term, bytes of id, writes, compares
 _FLOOR = struct.Struct("<Bq")
 _STATE = struct.Struct("<Bqqq")  # kind, index, revision, checksum
-_WRITE = struct.Struct("<qiHHH")  # expect, bytes of value (-1 = delete), of resource … name
-_COMPARE = struct.Struct("<qHHH")
+_COMPARE = struct.Struct("<qHHH")  # expect, bytes of resource, of namespace, of name
 _CHAIN = struct.Struct("<IQQB")
 _RESULT = struct.Struct("<qI")
 _OUTCOME = struct.Struct("<qqB")
@@ -69,18 +68,10 @@ def encode(commands: Sequence[Command]) -> bytes:
 def _encode_commit(parts: list[bytes], commit: Commit) -> None:
     head = (_COMMIT, commit.atomic, commit.term, len(commit.id))
     parts += (_COMMIT_HEAD.pack(*head, len(commit.writes), len(commit.compares)), commit.id)
-    append, pack = parts.append, _WRITE.pack
-    for (resource, namespace, name), value, expect in commit.writes:
-        one, two, three = resource.encode(), namespace.encode(), name.encode()
-        length = -1 if value is None else len(value)
-        append(pack(expect, length, len(one), len(two), len(three)))
-        append(one + two + three)
-        if value:
-            append(value)
+    columns.encode(parts, commit.writes)
     for (resource, namespace, name), expect in commit.compares:
         one, two, three = resource.encode(), namespace.encode(), name.encode()
-        append(_COMPARE.pack(expect, len(one), len(two), len(three)))
-        append(one + two + three)
+        parts += (_COMPARE.pack(expect, len(one), len(two), len(three)), one, two, three)
 
 
 def decode(data: bytes) -> list[Command]:
@@ -108,39 +99,14 @@ def _decode(reader: _Reader) -> Command:
         raise RecordError(f"has a command of unknown kind {kind}")
     _, atomic, term, id_bytes, writes, compares = reader.take(_COMMIT_HEAD)
     commit_id = reader.bytes(id_bytes)
+    found, reader.at = columns.decode(reader.raw, reader.at, writes)
     return Commit(
         commit_id,
-        _decode_writes(reader, writes),
+        found,
         [_decode_compare(reader) for _ in range(compares)],
         bool(atomic),
         term,
     )
-
-
-def _decode_writes(reader: _Reader, count: int) -> list[Write]:
-    """So many writes. Resources and namespaces repeat: each pair is decoded once."""
-    raw, at, end = reader.raw, reader.at, len(reader.raw)
-    unpack, size, new = _WRITE.unpack_from, _WRITE.size, tuple.__new__
-    places: dict[tuple[int, bytes], tuple[str, str]] = {}
-    writes: list[Write] = []
-    for _ in range(count):
-        expect, length, one, two, three = unpack(raw, at)
-        name_at = at + size + one + two
-        head = raw[at + size : name_at]
-        place = places.get((one, head))
-        if place is None:
-            place = places[one, head] = head[:one].decode(), head[one:].decode()
-        at = name_at + three
-        key = new(Key, (*place, raw[name_at:at].decode()))
-        value = None
-        if length >= 0:
-            value = raw[at : at + length]
-            at += length
-        if at > end:
-            raise struct.error("past the end")
-        writes.append(new(Write, (key, value, expect)))
-    reader.at = at
-    return writes
 
 
 def _decode_compare(reader: _Reader) -> Compare:

@@ -7,11 +7,12 @@ says so). It never raises for input: a bad commit fails as a result. Pure module
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
-from zlib import crc32
 
+from holdfast.control.store import bulk
+from holdfast.control.store.bulk import check
 from holdfast.control.store.commands import (
     ABSENT,
     ANY,
@@ -49,13 +50,6 @@ class Position:
     revision: int = 0
     floor: int = 0
     checksum: int = 0
-
-
-def check(row: Row) -> int:
-    """A checksum of one row, 32 bits: detects flipped bytes and members that disagree."""
-    (resource, namespace, name), value, revision, created = row
-    head = f"{resource}\0{namespace}\0{name}\0{revision}\0{created}"
-    return crc32(value, crc32(head.encode()))
 
 
 class State:
@@ -106,13 +100,16 @@ class State:
         remembered = self.retries.remember(commit.id, result) if commit.id else None
         return Applied(result, tuple(changes), remembered)
 
-    def _judge(self, term: int, commit: Commit) -> tuple[list[Outcome], list[Change]]:
+    def _judge(self, term: int, commit: Commit) -> tuple[list[Outcome], Sequence[Change]]:
         if commit.term not in (0, term):
             return refused(commit, Refusal.TERM), []
         if commit.atomic:
             refusals = self._refuse_atomic(commit)
             if refusals:
                 return refusals, []
+        made = self._create(commit.writes) if len(commit.writes) >= bulk.FEWEST else None
+        if made:
+            return made.outcomes, made.changes
         done: list[_Done] = []
         outcomes = [self._write(write, done) for write in commit.writes]
         end = self.position.revision  # known only now: refused writes take no revision
@@ -131,6 +128,18 @@ class State:
         if not any(found):
             return []
         return [one or Outcome(0, Refusal.NOT_DONE) for one in found]
+
+    def _create(self, writes: Sequence[Write]) -> bulk.Created | None:
+        """Make objects, all at once when that is all that these writes do; else do nothing."""
+        resource = writes[0].key.resource
+        position, table = self.position, self._tables.get(resource, {})
+        made = bulk.created(table, writes, position.revision)
+        if made:
+            table.update(made.rows)
+            self._tables[resource] = table
+            position.revision += len(writes)
+            position.checksum = (position.checksum + made.checksum) & CHECKSUM_MASK
+        return made
 
     def _write(self, write: Write, done: list[_Done]) -> Outcome:
         """Judge one write and make its change."""

@@ -19,9 +19,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from holdfast.control.store import directory, image
+from holdfast.control.store.bulk import check
 from holdfast.control.store.commands import Change, Row
 from holdfast.control.store.replicated.opening import Founding
-from holdfast.control.store.state import CHECKSUM_MASK, check
+from holdfast.control.store.state import CHECKSUM_MASK
 
 GAP = 1 << 32
 """Revisions between the old cluster's and the new one's: more than a lost end of it ever had."""

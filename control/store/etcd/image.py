@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from holdfast.control.store.bulk import check
 from holdfast.control.store.commands import Change, Key, Row
 from holdfast.control.store.retries import Retries
-from holdfast.control.store.state import CHECKSUM_MASK, check
+from holdfast.control.store.state import CHECKSUM_MASK
 
 
 class Image:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ revisions = st.integers(-1, 2**63 - 1)
 commits = st.builds(
     Commit,
     st.binary(max_size=20),
-    st.lists(st.builds(Write, keys, st.none() | st.binary(max_size=40), revisions), max_size=4),
+    st.lists(st.builds(Write, keys, st.none() | st.binary(max_size=40), revisions), max_size=12),
     st.lists(st.builds(Compare, keys, revisions), max_size=3),
     st.booleans(),
     revisions.filter(lambda term: term >= 0),
@@ -60,6 +62,21 @@ def test_any_bytes_are_taken_or_refused(data: bytes) -> None:
         records.decode(data)
     except records.RecordError as error:
         assert str(error)
+
+
+def test_a_batch_of_one_place_comes_back() -> None:
+    writes = [Write(Key("pods", "ns", f"pod-{n}"), b"x" * n, n) for n in range(300)]
+    [commit] = records.decode(records.encode([Commit(b"id", writes)]))
+    assert commit == Commit(b"id", writes, [])
+
+
+@pytest.mark.parametrize("writes", [1, 3])
+def test_writes_must_have_as_many_places(writes: int) -> None:
+    whole = records.encode([Commit(b"", [Write(Key("r", "n", name), b"", 0) for name in "ab"])])
+    run = struct.pack("<IIHH", 1, 2, 1, 1)
+    assert whole.count(run) == 1
+    with pytest.raises(records.RecordError):
+        records.decode(whole.replace(run, struct.pack("<IIHH", 1, writes, 1, 1)))
 
 
 def test_bytes_after_the_end_are_refused() -> None:

@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from holdfast.control.store.bulk import FEWEST
 from holdfast.control.store.commands import (
     ABSENT,
     ANY,
@@ -24,6 +25,16 @@ keys = st.builds(Key, st.sampled_from(("pods", "nodes")), st.just(""), st.sample
 values = st.none() | st.binary(max_size=3)
 expects = st.sampled_from((ANY, ABSENT)) | st.integers(1, 12)
 writes = st.lists(st.builds(Write, keys, values, expects), max_size=5)
+many = st.lists(
+    st.builds(
+        Write,
+        st.builds(Key, st.just("pods"), st.sampled_from(("x", "y")), st.text("abc", max_size=6)),
+        st.binary(max_size=3),
+        st.sampled_from((ANY, ABSENT)),
+    ),
+    min_size=FEWEST,
+    max_size=3 * FEWEST,
+)
 compares = st.lists(st.builds(Compare, keys, expects), max_size=2)
 
 
@@ -85,6 +96,11 @@ class StateAgainstModel(RuleBasedStateMachine):
     def applied(self, commit: Commit) -> Applied:
         before = self.state.position.revision
         applied = self.state.apply(1, commit)
+        assert applied.result is None or applied.result.revision == self.state.position.revision
+        if applied.remembered or not commit.id:
+            assert applied.result is not None
+            told = [one.revision for one in applied.result.outcomes if one.refusal is None]
+            assert told == [change.revision for change in applied.changes]
         revisions = [change.revision for change in applied.changes]
         assert revisions == list(range(before + 1, before + 1 + len(revisions)))
         assert {change.end for change in applied.changes} <= {self.state.position.revision}
@@ -105,6 +121,14 @@ class StateAgainstModel(RuleBasedStateMachine):
         assert [one.refusal for one in result.outcomes] == self.model.batch(batch)
         if repeat:
             assert self.applied(commit) == (result, (), None)
+
+    @rule(batch=many, also=writes)
+    def commit_many(self, batch: list[Write], also: list[Write]) -> None:
+        once = list({one.key: one for one in batch}.values())
+        for some in (once, batch, batch + also):
+            result = self.applied(Commit(b"", some)).result
+            assert result is not None
+            assert [one.refusal for one in result.outcomes] == self.model.batch(some)
 
     @rule(batch=writes, compared=compares)
     def commit_at_once(self, batch: list[Write], compared: list[Compare]) -> None:
@@ -160,3 +184,13 @@ def test_the_same_log_gives_the_same_table_of_ids() -> None:
             state.apply(1, Commit(b"%d" % n, [Write(Key("pods", "", "a"), b"", ANY)]))
     one, two = (state.retries for state in states)
     assert (one.last, one.results_from, one.spent_from) == (two.last, two.results_from, 1)
+
+
+def test_many_at_once_are_as_one_by_one() -> None:
+    writes = [Write(Key("pods", f"{n % 2}", f"{n}é"), b"%d" % n, ANY) for n in range(FEWEST)]
+    one, two = State(), State()
+    together = one.apply(1, Commit(b"", writes))
+    alone = [two.apply(1, Commit(b"", [write])).changes[0] for write in writes]
+    assert [change._replace(end=change.revision) for change in together.changes] == alone
+    assert sorted(one.all_rows()) == sorted(two.all_rows())
+    assert one.position == two.position
