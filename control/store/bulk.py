@@ -64,10 +64,8 @@ def created(table: Mapping[Key, Row], writes: Sequence[Write], revision: int) ->
     fields = zip(revisions, keys, values, nothing, revisions, zeros, ends, strict=True)
     changes = tuple(map(_new, repeat(Change), fields))
     outcomes = list(map(_new, repeat(Outcome), zip(revisions, nothing, zeros, strict=True)))
-    if namespaces.count(namespaces[0]) == count:
-        places: Iterable[int] = repeat(_place(resources[0], namespaces[0]), count)
-    else:
-        places = map(_place, resources, namespaces)
-    starts = map(add, places, [one * (_REVISION + _CREATED) for one in revisions])
+    step = _REVISION + _CREATED
+    starts: Iterable[int] = range((revision + 1) * step, (end + 1) * step, step)
+    starts = map(add, map(_place, resources, namespaces), starts)
     checksum = sum(map(crc32, values, map(crc32, map(str.encode, names), starts)))
     return Created(rows, outcomes, changes, checksum)
