@@ -11,13 +11,13 @@ with them. The rows of a snapshot that is being received stand in tables of thei
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple
-from functools import lru_cache
 
 from holdfast.control.store import records
 from holdfast.control.store.behind import Behind, Meta
 from holdfast.control.store.commands import Change, Key, Row
+from holdfast.control.store.insertions import insert_changes, insert_retries, marks
 from holdfast.control.store.retries import Remembered
 
 APPLICATION_ID = 0x48464454  # "HFDT": tells our files from others
@@ -55,15 +55,10 @@ META_COLUMNS = (
     "cluster_id, member, conf, term, applied, log_crc, revision, floor, checksum, last_retry, crc"
 )
 _META_FIELDS = 10
-# At most this many rows in one statement: eight columns stay below SQLite's usual limit of
-# 32,766 variables, and a transaction of a full group needs one or two statements.
-ROWS_MAX = 1_024
-# Fewer rows than this are one statement, of whatever number; more are cut at powers of two.
-ROWS_EXACT = 64
-STATEMENTS_KEPT = 256
 _LAST = (1 << 63) - 1  # no revision is above it
-FREE_PAGES_KEPT = 1_024
-VACUUM_PAGES = 128
+PAGE_BYTES = 8_192
+FREE_PAGES_KEPT = 512
+VACUUM_PAGES = 64
 
 
 def create(connection: sqlite3.Connection, meta: Meta) -> None:
@@ -77,11 +72,6 @@ def create(connection: sqlite3.Connection, meta: Meta) -> None:
         f"INSERT INTO meta VALUES (1, {marks(_META_FIELDS + 1)}, 0)",  # noqa: S608
         values,
     )
-
-
-def marks(count: int) -> str:
-    """`count` question marks."""
-    return ", ".join("?" * count)
 
 
 def save_behind(connection: sqlite3.Connection, behind: Behind) -> None:
@@ -100,37 +90,6 @@ def save_meta(connection: sqlite3.Connection, meta: Meta) -> None:
     )
 
 
-def insert_changes(
-    connection: sqlite3.Connection, changes: Sequence[Change], table: str = "changes"
-) -> None:
-    """One multi-row statement a portion: each statement hands the GIL over and back."""
-    for start, end in portions(len(changes)):
-        values: list[object] = []
-        for revision, key, value, _, created, replaced, last in changes[start:end]:
-            values += (revision, *key, created, replaced, last, value)
-        connection.execute(insertion(table, 8, end - start), values)
-
-
-def portions(count: int) -> Iterator[tuple[int, int]]:
-    """How many rows are cut into statements: (start, end) of each.
-
-    Few sizes, so that their texts come again and again: SQLite parses each once.
-    """
-    start = 0
-    while start < count:
-        left = count - start
-        size = left if left < ROWS_EXACT else min(1 << left.bit_length() - 1, ROWS_MAX)
-        yield start, start + size
-        start += size
-
-
-@lru_cache(STATEMENTS_KEPT)
-def insertion(table: str, columns: int, rows: int) -> str:
-    """The statement that adds so many rows."""
-    values = ", ".join([f"({marks(columns)})"] * rows)
-    return f"INSERT INTO {table} VALUES {values}"  # noqa: S608
-
-
 def _save_retries(connection: sqlite3.Connection, behind: Behind) -> None:
     if not behind.retries:
         return  # the bounds move only when a row is added
@@ -143,18 +102,6 @@ def _save_retries(connection: sqlite3.Connection, behind: Behind) -> None:
         (first, results_from - 1),
     )
     connection.execute("DELETE FROM retries WHERE position < ?", (behind.spent_from,))
-
-
-def insert_retries(
-    connection: sqlite3.Connection, retries: Sequence[Remembered], table: str = "retries"
-) -> None:
-    """Add rows to the table of ids."""
-    for start, end in portions(len(retries)):
-        values: list[object] = []
-        for one in retries[start:end]:
-            result = None if one.result is None else records.encode_result(one.result)
-            values += (one.position, one.id, result)
-        connection.execute(insertion(table, 3, end - start), values)
 
 
 def load_meta(connection: sqlite3.Connection) -> tuple[Meta, int] | None:

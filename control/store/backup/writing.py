@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from holdfast.control.store import directory, image
+from holdfast.control.store import directory, image, insertions
 from holdfast.control.store.bulk import check
 from holdfast.control.store.commands import Change, Row
 from holdfast.control.store.replicated.opening import Founding
@@ -53,7 +53,7 @@ def _fill(connection: sqlite3.Connection, revision: int, slices: Iterable[Sequen
     for rows in _numbered(slices, revision):
         count += len(rows)
         checksum = (checksum + sum(map(check, rows))) & CHECKSUM_MASK
-        image.insert_changes(connection, list(map(_change, rows)))
+        insertions.insert_changes(connection, list(map(_change, rows)))
     found = image.load_meta(connection)
     assert found is not None, "it was just founded"
     new = revision + GAP

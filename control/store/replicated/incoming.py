@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from holdfast.control.raft.messages import Entry, EntryType, HardState
-from holdfast.control.store import image
+from holdfast.control.store import image, insertions
 from holdfast.control.store.behind import Meta
 from holdfast.control.store.replicated import log_rows
 from holdfast.control.store.replicated.tail import Linked
@@ -44,11 +44,11 @@ def add(
     """Rows of one piece. Inside a transaction."""
     changes_to, retries_to = (table + SUFFIX for table in TABLES)
     connection.executemany(
-        f"INSERT INTO {changes_to} VALUES ({image.marks(8)})",  # noqa: S608
+        f"INSERT INTO {changes_to} VALUES ({insertions.marks(8)})",  # noqa: S608
         changes,
     )
     connection.executemany(
-        f"INSERT INTO {retries_to} VALUES ({image.marks(3)})",  # noqa: S608
+        f"INSERT INTO {retries_to} VALUES ({insertions.marks(3)})",  # noqa: S608
         retries,
     )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from holdfast.control.raft.messages import Entry, EntryType, HardState
-from holdfast.control.store import image
+from holdfast.control.store import image, insertions
 from holdfast.control.store.behind import Behind
 from holdfast.control.store.replicated.tail import Linked
 
@@ -47,11 +47,11 @@ def save(connection: sqlite3.Connection, saving: Saving) -> None:
 
 def insert(connection: sqlite3.Connection, entries: Sequence[Linked]) -> None:
     """Add rows to the log; the first one of a log is its anchor."""
-    for start, end in image.portions(len(entries)):
+    for start, end in insertions.portions(len(entries)):
         values: list[object] = []
         for (index, term, kind, data), crc in entries[start:end]:
             values += (index, term, int(kind), crc, data)
-        connection.execute(image.insertion("log", 5, end - start), values)
+        connection.execute(insertions.insertion("log", 5, end - start), values)
 
 
 def load(connection: sqlite3.Connection) -> list[Linked]:
