@@ -31,7 +31,7 @@ from holdfast.control.store.etcd.target import parse
 from holdfast.control.store.raft_engine import Options, RaftEngine
 
 GROUP = "group.json"
-GC_THRESHOLDS = (2_000, 10, 100_000)
+GC_THRESHOLDS = (20_000, 2, 100_000)
 """As a control node has them."""
 SWITCH_INTERVAL_S = 0.0005
 
