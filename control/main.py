@@ -53,9 +53,9 @@ from holdfast.control.sessions.streams import Streams
 SWITCH_INTERVAL_S = 0.0005
 """A database commit beside CPU-bound Python takes 21 ms at the default, 1 ms so."""
 GC_THRESHOLDS = (20_000, 2, 100_000)
-"""Young objects are looked at briefly (20,000 in a millisecond), and once more when they are 60,000.
-All of them, which holds the loop for hundreds of milliseconds at thousands of pods, only after six
-billion: what lives long is freed by its count."""
+"""Young objects are looked at briefly (20,000 in a millisecond), and once more at 60,000. All of
+them, which holds the loop for hundreds of milliseconds at thousands of pods, only after billions:
+what lives long is freed by its count."""
 
 log = structlog.get_logger()
 

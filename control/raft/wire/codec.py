@@ -40,13 +40,47 @@ _TYPES = {number: kind for kind, number in _NUMBERS.items()}
 _ENTRY_TYPES = {int(kind): kind for kind in EntryType}
 
 
+# The tags of fields whose length follows: Messages.messages, Message.entries, Entry.data.
+_MESSAGES, _ENTRIES, _DATA = (
+    bytes([kind.DESCRIPTOR.fields_by_name[name].number << 3 | 2])
+    for kind, name in (
+        (raft_pb2.Messages, "messages"), (raft_pb2.Message, "entries"), (raft_pb2.Entry, "data")
+    )
+)  # fmt: skip
+
+
 class CodecError(Exception):
     """The bytes are no messages of this version."""
 
 
 def encode(messages: Iterable[Message]) -> bytes:
-    """Messages as one raft.v1.Messages."""
-    return raft_pb2.Messages(messages=map(to_proto, messages)).SerializeToString()
+    """Messages as one raft.v1.Messages.
+
+    An entry's data may be megabytes and goes to every peer: what is around it is written here, so
+    that it is copied once, into the result.
+    """
+    parts: list[bytes] = []
+    for message in messages:
+        pieces = [_fields(message).SerializeToString()]
+        for index, term, kind, data in message.entries:
+            head = raft_pb2.Entry(index=index, term=term, type=int(kind)).SerializeToString()
+            head += _DATA + _varint(len(data))
+            pieces += (_ENTRIES + _varint(len(head) + len(data)) + head, data)
+        parts.append(_MESSAGES + _varint(sum(map(len, pieces))))
+        parts += pieces
+    return b"".join(parts)
+
+
+def _varint(number: int) -> bytes:
+    """A number as protobuf writes it."""
+    if number <= 0x7F:
+        return bytes((number,))
+    digits = bytearray()
+    while number > 0x7F:
+        digits.append(number & 0x7F | 0x80)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)
 
 
 def decode(data: bytes) -> list[Message]:
@@ -59,6 +93,14 @@ def decode(data: bytes) -> list[Message]:
 
 def to_proto(message: Message) -> raft_pb2.Message:
     """One message."""
+    made = _fields(message)
+    for index, term, kind, data in message.entries:
+        made.entries.add(index=index, term=term, type=int(kind), data=data)
+    return made
+
+
+def _fields(message: Message) -> raft_pb2.Message:
+    """A message without its entries."""
     made = raft_pb2.Message(
         type=_NUMBERS[message.type],
         to=message.to,
@@ -70,10 +112,6 @@ def to_proto(message: Message) -> raft_pb2.Message:
         reject=message.reject,
         reject_hint=message.reject_hint,
         context=message.context,
-        entries=[
-            raft_pb2.Entry(index=index, term=term, type=int(kind), data=data)
-            for index, term, kind, data in message.entries
-        ],
     )
     setattr(made, "from", message.sender)
     if message.snapshot is not None:

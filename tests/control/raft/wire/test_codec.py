@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.api.raft.v1 import raft_pb2
 from holdfast.control.raft.messages import (
     LOCAL_TYPES,
     ConfState,
@@ -40,6 +41,13 @@ messages = st.builds(
 @given(st.lists(messages, max_size=3))
 def test_messages_come_back(sent: list[Message]) -> None:
     assert codec.decode(codec.encode(sent)) == sent
+
+
+@given(st.lists(messages, max_size=3), st.binary(max_size=20))
+def test_they_are_messages_of_the_protocol(sent: list[Message], end: bytes) -> None:
+    sent.append(Message(MessageType.APP, entries=[Entry(1, 1, data=300 * b"x" + end)]))
+    written = raft_pb2.Messages.FromString(codec.encode(sent))
+    assert written == raft_pb2.Messages(messages=map(codec.to_proto, sent))
 
 
 @given(st.binary(max_size=60))
