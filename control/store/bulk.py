@@ -7,13 +7,14 @@ because it must be the same both ways: the checksum of rows. Pure module.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zlib import crc32
 
+from holdfast.control.store.columns import Columns
 from holdfast.control.store.commands import Change, Key, Outcome, Row, Write
 
 FEWEST = 8
@@ -47,8 +48,9 @@ def _place(resource: str, namespace: str) -> int:
 def created(table: Mapping[Key, Row], writes: Sequence[Write], revision: int) -> Created | None:
     """What these writes make behind a revision. None: they are not all of the table's resource,
     or not all plain creations of different objects that are not in it."""
-    keys, values, expects = zip(*writes, strict=True)
-    if max(expects) > 0 or None in values or not table.keys().isdisjoint(keys):
+    columns = Columns.of(writes)
+    keys, values = columns.keys, cast(Sequence[bytes], columns.values)
+    if max(columns.expects) > 0 or None in values or not table.keys().isdisjoint(keys):
         return None
     resources, namespaces, names = zip(*keys, strict=True)
     count = len(keys)
@@ -64,8 +66,9 @@ def created(table: Mapping[Key, Row], writes: Sequence[Write], revision: int) ->
     fields = zip(revisions, keys, values, nothing, revisions, zeros, ends, strict=True)
     changes = tuple(map(_new, repeat(Change), fields))
     outcomes = list(map(_new, repeat(Outcome), zip(revisions, nothing, zeros, strict=True)))
+    alone = namespaces.count(namespaces[0]) == count
+    places = [_place(*keys[0][:2])] * count if alone else map(_place, resources, namespaces)
     step = _REVISION + _CREATED
-    starts: Iterable[int] = range((revision + 1) * step, (end + 1) * step, step)
-    starts = map(add, map(_place, resources, namespaces), starts)
+    starts = map(add, places, range((revision + 1) * step, (end + 1) * step, step))
     checksum = sum(map(crc32, values, map(crc32, map(str.encode, names), starts)))
     return Created(rows, outcomes, changes, checksum)

@@ -1,7 +1,7 @@
-"""The writes of a commit as bytes: each of their fields for all of them, then the next one.
+"""The writes of a commit, each of their fields for all of them: as bytes, and as decoded.
 
-`records` puts them into log entries. A column of a hundred fields is packed, cut and joined by one
-call each, where a write at a time would take a dozen calls a write. The form (integers
+`records` puts the bytes into log entries. A column of a hundred fields is packed, cut and joined
+by one call each, where a write at a time would take a dozen calls a write. The form (integers
 little-endian): expects i64 …, bytes of values i32 … (-1 = delete), bytes of names u16 …; then
 runs of writes with one resource and namespace: their number u32, each run: writes u32, bytes of
 resource u16, of namespace u16, both; then all names, then all values. Pure module.
@@ -10,18 +10,18 @@ resource u16, of namespace u16, both; then all names, then all values. Pure modu
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, groupby, pairwise, repeat
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
-from holdfast.control.store.commands import Key, Write
+from holdfast.control.store.commands import WRITE_BYTES, Key, Write
 
 Piece = TypeVar("Piece", str, bytes)
 
 _RUNS = struct.Struct("<I")
 _RUN = struct.Struct("<IHH")  # writes, bytes of resource, of namespace
-_WRITE_BYTES = 8 + 4 + 2
+_NUMBERS_BYTES = 8 + 4 + 2
 FORMS_KEPT = 512
 """More than the sizes that parts of batches have."""
 _new: Any = tuple.__new__  # of a NamedTuple: half the time of calling it
@@ -33,31 +33,72 @@ def _numbers(count: int) -> struct.Struct:
     return struct.Struct(f"<{count}q{count}i{count}H")
 
 
+class Columns(Sequence[Write]):
+    """Writes, field by field; each of them is made when somebody asks for it."""
+
+    __slots__ = ("expects", "keys", "values")
+
+    def __init__(
+        self, keys: Sequence[Key], values: Sequence[bytes | None], expects: Sequence[int]
+    ) -> None:
+        self.keys, self.values, self.expects = keys, values, expects
+
+    @classmethod
+    def of(cls, writes: Sequence[Write]) -> Columns:
+        """Writes, at least one."""
+        return writes if isinstance(writes, cls) else cls(*zip(*writes, strict=True))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[Write]:
+        fields = zip(self.keys, self.values, self.expects, strict=True)
+        return iter(map(_new, repeat(Write), fields))
+
+    @overload
+    def __getitem__(self, at: int) -> Write: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Columns: ...
+
+    def __getitem__(self, at: int | slice) -> Write | Columns:
+        fields: Any = self.keys[at], self.values[at], self.expects[at]
+        return Columns(*fields) if isinstance(at, slice) else Write(*fields)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list
+
+    @property
+    def bytes(self) -> int:
+        """What `commands.size` says of all of them."""
+        return WRITE_BYTES * len(self.keys) + sum(map(len, filter(None, self.values)))
+
+
 def encode(parts: list[bytes], writes: Sequence[Write]) -> None:
     """Add the bytes of writes to parts. Raises struct.error for a name that is too long."""
     if not writes:
         return
-    keys, values, expects = map(list, zip(*writes, strict=True))
-    names = [name for _, _, name in keys]
+    columns = Columns.of(writes)
+    resources, namespaces, names = zip(*columns.keys, strict=True)
     text = "".join(names)
     named = text.encode()
     measured = names if len(named) == len(text) else [name.encode() for name in names]
-    if None in values:
-        lengths = [-1 if value is None else len(value) for value in values]
-        values = [value or b"" for value in values]
-    else:
-        lengths = list(map(len, values))
+    values = columns.values
+    lengths = [-1 if value is None else len(value) for value in values]
     form = _numbers(len(writes))
-    parts.append(form.pack(*expects, *lengths, *map(len, measured)))
-    _encode_runs(parts, [key[:2] for key in keys])
+    parts.append(form.pack(*columns.expects, *lengths, *map(len, measured)))
+    _encode_runs(parts, resources, namespaces)
     parts.append(named)
-    parts += values
+    parts += filter(None, values)
 
 
-def _encode_runs(parts: list[bytes], places: Sequence[tuple[str, str]]) -> None:
-    first, count = places[0], len(places)
+def _encode_runs(parts: list[bytes], resources: Sequence[str], namespaces: Sequence[str]) -> None:
+    first, count = (resources[0], namespaces[0]), len(resources)
     runs = [(first, count)]
-    if places.count(first) < count:
+    if resources.count(first[0]) < count or namespaces.count(first[1]) < count:
+        places = zip(resources, namespaces, strict=True)
         runs = [(place, len(list(run))) for place, run in groupby(places)]
     parts.append(_RUNS.pack(len(runs)))
     for (resource, namespace), writes in runs:
@@ -65,12 +106,12 @@ def _encode_runs(parts: list[bytes], places: Sequence[tuple[str, str]]) -> None:
         parts += (_RUN.pack(writes, len(one), len(two)), one, two)
 
 
-def decode(raw: bytes, at: int, count: int) -> tuple[list[Write], int]:
+def decode(raw: bytes, at: int, count: int) -> tuple[Sequence[Write], int]:
     """So many writes that begin at a place, and where they end. Raises struct.error or
     UnicodeDecodeError."""
     if not count:
         return [], at
-    if count * _WRITE_BYTES > len(raw) - at:
+    if count * _NUMBERS_BYTES > len(raw) - at:
         raise struct.error("past the end")
     form = _numbers(count)
     numbers = form.unpack_from(raw, at)
@@ -78,8 +119,8 @@ def decode(raw: bytes, at: int, count: int) -> tuple[list[Write], int]:
     places, at = _decode_places(raw, at + form.size, count)
     names, at = _decode_names(raw, at, numbers[2 * count :])
     values, at = _decode_values(raw, at, lengths)
-    keys = map(_new, repeat(Key), zip(*places, names, strict=True))
-    return list(map(_new, repeat(Write), zip(keys, values, expects, strict=True))), at
+    keys = list(map(_new, repeat(Key), zip(*places, names, strict=True)))
+    return Columns(keys, values, expects), at
 
 
 def _decode_places(raw: bytes, at: int, count: int) -> tuple[tuple[list[str], list[str]], int]:

@@ -20,6 +20,8 @@ ABSENT = 0
 ATOMIC_WRITES_MAX = 100
 ATOMIC_COMPARES_MAX = 20
 ATOMIC_BYTES_MAX = 1 << 20
+WRITE_BYTES = 64
+"""What a write counts for beside its value."""
 
 
 class Key(NamedTuple):
@@ -155,4 +157,4 @@ def flaw(commit: Commit) -> str:
 
 def size(write: Write) -> int:
     """The bytes a write counts for in every limit."""
-    return 64 + len(write.value or b"")
+    return WRITE_BYTES + len(write.value or b"")

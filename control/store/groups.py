@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from holdfast.control.store.commands import Commit, Compact, Outcome, Result, size
+from holdfast.control.store.columns import Columns
+from holdfast.control.store.commands import WRITE_BYTES, Commit, Compact, Outcome, Result, size
 from holdfast.control.store.engine import (
     PART_BYTES_MAX,
     PART_WRITES_MAX,
@@ -95,10 +96,12 @@ def split(commit: Commit) -> Iterator[tuple[Commit, int, int]]:
     A part's id is the commit's with the part's number behind it: a repeated batch is cut at the
     same places, so each part is answered or tried for itself.
     """
-    sizes = [size(write) for write in commit.writes[: PART_WRITES_MAX + 1]]
-    if commit.atomic or (len(sizes) <= PART_WRITES_MAX and sum(sizes) <= PART_BYTES_MAX):
-        yield commit, len(commit.writes), sum(sizes) + 64
-        return
+    count = len(commit.writes)
+    if commit.atomic or count <= PART_WRITES_MAX:
+        total = Columns.of(commit.writes).bytes if count else 0
+        if commit.atomic or total <= PART_BYTES_MAX:
+            yield commit, count, total + WRITE_BYTES
+            return
     start = total = number = 0
     for at, write in enumerate(commit.writes):
         one = size(write)
@@ -106,8 +109,7 @@ def split(commit: Commit) -> Iterator[tuple[Commit, int, int]]:
             yield _part(commit, number, start, at), at - start, total
             start, total, number = at, 0, number + 1
         total += one
-    end = len(commit.writes)
-    yield _part(commit, number, start, end), end - start, total
+    yield _part(commit, number, start, count), count - start, total
 
 
 def _part(commit: Commit, number: int, start: int, end: int) -> Commit:

@@ -32,16 +32,16 @@ def insert_changes(
     for start, end in portions(len(changes)):
         revisions, keys, values, _, created, replaced, last = zip(*changes[start:end], strict=True)
         resources, namespaces, names = zip(*keys, strict=True)
-        place = resources[0], namespaces[0]
+        place, count = (resources[0], namespaces[0]), end - start
+        alone = resources.count(place[0]) == count == namespaces.count(place[1])
         new = created == revisions and not any(replaced)
-        alone = all(map(place.__eq__, zip(resources, namespaces, strict=True)))
-        blobs = list(map(_blob, values))
+        blobs = list(map(bytearray, values) if None not in values else map(_blob, values))
         if new and alone:
             own = _rows(revisions, names, last, blobs)
-            connection.execute(_creation(table, end - start), [*place, *own])
+            connection.execute(_creation(table, count), [*place, *own])
         else:
             own = _rows(revisions, resources, namespaces, names, created, replaced, last, blobs)
-            connection.execute(insertion(table, 8, end - start), own)
+            connection.execute(insertion(table, 8, count), own)
 
 
 def insert_retries(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 from holdfast.control.raft.messages import HardState, Snapshot
@@ -21,6 +22,7 @@ from holdfast.control.store.replicated.log_rows import Saving
 from holdfast.control.store.replicated.opening import Opened
 from holdfast.control.store.replicated.tail import Linked
 
+_value = attrgetter("value")
 Install = Callable[[Snapshot, HardState], Awaitable[None]]
 
 
@@ -116,5 +118,5 @@ class StoreWriter:
 
 def _bytes(linked: list[Linked], behind: Behind | None) -> int:
     changes = behind.changes if behind else ()
-    rows = sum(128 + len(one.value or b"") for one in changes)
+    rows = 128 * len(changes) + sum(map(len, filter(None, map(_value, changes))))
     return rows + sum(len(one.entry.data) for one in linked)
