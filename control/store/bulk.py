@@ -17,8 +17,6 @@ from zlib import crc32
 from holdfast.control.store.columns import Columns
 from holdfast.control.store.commands import Change, Key, Outcome, Row, Write
 
-FEWEST = 8
-"""Writes from which on this is faster."""
 PLACES_KEPT = 4_096
 _REVISION, _CREATED = 0x9E3779B1, 0x85EBCA77  # odd, so that no two near each other are the same
 _new: Any = tuple.__new__  # of a NamedTuple: half the time of calling it

@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import accumulate, groupby, pairwise, repeat
 from typing import Any, TypeVar, overload
 
+from holdfast.control.store import commands
 from holdfast.control.store.commands import WRITE_BYTES, Key, Write
 
 Piece = TypeVar("Piece", str, bytes)
@@ -22,6 +23,8 @@ Piece = TypeVar("Piece", str, bytes)
 _RUNS = struct.Struct("<I")
 _RUN = struct.Struct("<IHH")  # writes, bytes of resource, of namespace
 _NUMBERS_BYTES = 8 + 4 + 2
+FEWEST = 8
+"""Writes from which on columns are faster than one write behind the other."""
 FORMS_KEPT = 512
 """More than the sizes that parts of batches have."""
 _new: Any = tuple.__new__  # of a NamedTuple: half the time of calling it
@@ -70,10 +73,12 @@ class Columns(Sequence[Write]):
 
     __hash__ = None  # type: ignore[assignment]  # as a list
 
-    @property
-    def bytes(self) -> int:
-        """What `commands.size` says of all of them."""
-        return WRITE_BYTES * len(self.keys) + sum(map(len, filter(None, self.values)))
+
+def size(writes: Sequence[Write]) -> int:
+    """What `commands.size` says of all of them."""
+    if not isinstance(writes, Columns):
+        return sum(map(commands.size, writes))
+    return WRITE_BYTES * len(writes) + sum(map(len, filter(None, writes.values)))
 
 
 def encode(parts: list[bytes], writes: Sequence[Write]) -> None:

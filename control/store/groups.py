@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from holdfast.control.store.columns import Columns
+from holdfast.control.store import columns
 from holdfast.control.store.commands import WRITE_BYTES, Commit, Compact, Outcome, Result, size
 from holdfast.control.store.engine import (
     PART_BYTES_MAX,
@@ -98,7 +98,7 @@ def split(commit: Commit) -> Iterator[tuple[Commit, int, int]]:
     """
     count = len(commit.writes)
     if commit.atomic or count <= PART_WRITES_MAX:
-        total = Columns.of(commit.writes).bytes if count else 0
+        total = columns.size(commit.writes)
         if commit.atomic or total <= PART_BYTES_MAX:
             yield commit, count, total + WRITE_BYTES
             return

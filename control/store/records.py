@@ -22,16 +22,18 @@ from holdfast.control.store.commands import (
     Outcome,
     Refusal,
     Result,
+    Write,
 )
 
 VERSION = 2
 Command = Commit | Compact | Check
 
-_COMMIT, _COMPACT, _CHECK = 1, 2, 3
+_COMMIT, _COMPACT, _CHECK, _BATCH = 1, 2, 3, 4
 _HEAD = struct.Struct("<BI")
 _COMMIT_HEAD = struct.Struct("<B?qBII")  # kind, atomic, term, bytes of id, writes, compares
 _FLOOR = struct.Struct("<Bq")
 _STATE = struct.Struct("<Bqqq")  # kind, index, revision, checksum
+_WRITE = struct.Struct("<qiHHH")  # expect, bytes of value (-1 = delete), of resource … name
 _COMPARE = struct.Struct("<qHHH")  # expect, bytes of resource, of namespace, of name
 _CHAIN = struct.Struct("<IQQB")
 _RESULT = struct.Struct("<qI")
@@ -66,12 +68,24 @@ def encode(commands: Sequence[Command]) -> bytes:
 
 
 def _encode_commit(parts: list[bytes], commit: Commit) -> None:
-    head = (_COMMIT, commit.atomic, commit.term, len(commit.id))
+    many = len(commit.writes) >= columns.FEWEST
+    head = (_BATCH if many else _COMMIT, commit.atomic, commit.term, len(commit.id))
     parts += (_COMMIT_HEAD.pack(*head, len(commit.writes), len(commit.compares)), commit.id)
-    columns.encode(parts, commit.writes)
+    (columns.encode if many else _encode_writes)(parts, commit.writes)
     for (resource, namespace, name), expect in commit.compares:
         one, two, three = resource.encode(), namespace.encode(), name.encode()
         parts += (_COMPARE.pack(expect, len(one), len(two), len(three)), one, two, three)
+
+
+def _encode_writes(parts: list[bytes], writes: Sequence[Write]) -> None:
+    append, pack = parts.append, _WRITE.pack
+    for (resource, namespace, name), value, expect in writes:
+        one, two, three = resource.encode(), namespace.encode(), name.encode()
+        length = -1 if value is None else len(value)
+        append(pack(expect, length, len(one), len(two), len(three)))
+        append(one + two + three)
+        if value:
+            append(value)
 
 
 def decode(data: bytes) -> list[Command]:
@@ -95,11 +109,12 @@ def _decode(reader: _Reader) -> Command:
         return Compact(reader.take(_FLOOR)[1])
     if kind == _CHECK:
         return Check(*reader.take(_STATE)[1:])
-    if kind != _COMMIT:
+    if kind not in (_COMMIT, _BATCH):
         raise RecordError(f"has a command of unknown kind {kind}")
     _, atomic, term, id_bytes, writes, compares = reader.take(_COMMIT_HEAD)
     commit_id = reader.bytes(id_bytes)
-    found, reader.at = columns.decode(reader.raw, reader.at, writes)
+    take = columns.decode if kind == _BATCH else _decode_writes
+    found, reader.at = take(reader.raw, reader.at, writes)
     return Commit(
         commit_id,
         found,
@@ -107,6 +122,27 @@ def _decode(reader: _Reader) -> Command:
         bool(atomic),
         term,
     )
+
+
+def _decode_writes(raw: bytes, at: int, count: int) -> tuple[Sequence[Write], int]:
+    """So many writes that begin at a place, and where they end."""
+    unpack, size, new = _WRITE.unpack_from, _WRITE.size, tuple.__new__
+    writes: list[Write] = []
+    for _ in range(count):
+        expect, length, one, two, three = unpack(raw, at)
+        two_at = at + size + one
+        name_at = two_at + two
+        places = raw[at + size : two_at].decode(), raw[two_at:name_at].decode()
+        at = name_at + three
+        key = new(Key, (*places, raw[name_at:at].decode()))
+        value = None
+        if length >= 0:
+            value = raw[at : at + length]
+            at += length
+        if at > len(raw):
+            raise struct.error("past the end")
+        writes.append(new(Write, (key, value, expect)))
+    return writes, at
 
 
 def _decode_compare(reader: _Reader) -> Compare:

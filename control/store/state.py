@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from holdfast.control.store import bulk
+from holdfast.control.store import bulk, columns
 from holdfast.control.store.bulk import check
 from holdfast.control.store.commands import (
     ABSENT,
@@ -107,7 +107,7 @@ class State:
             refusals = self._refuse_atomic(commit)
             if refusals:
                 return refusals, []
-        made = self._create(commit.writes) if len(commit.writes) >= bulk.FEWEST else None
+        made = self._create(commit.writes) if len(commit.writes) >= columns.FEWEST else None
         if made:
             return made.outcomes, made.changes
         done: list[_Done] = []

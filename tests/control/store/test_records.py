@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.control.store import records
+from holdfast.control.store.columns import FEWEST
 from holdfast.control.store.commands import (
     Check,
     Commit,
@@ -70,13 +71,23 @@ def test_a_batch_of_one_place_comes_back() -> None:
     assert commit == Commit(b"id", writes, [])
 
 
-@pytest.mark.parametrize("writes", [1, 3])
+@pytest.mark.parametrize("writes", [FEWEST - 1, FEWEST + 1])
 def test_writes_must_have_as_many_places(writes: int) -> None:
-    whole = records.encode([Commit(b"", [Write(Key("r", "n", name), b"", 0) for name in "ab"])])
-    run = struct.pack("<IIHH", 1, 2, 1, 1)
+    batch = [Write(Key("r", "n", f"{n}"), b"", 0) for n in range(FEWEST)]
+    whole = records.encode([Commit(b"", batch)])
+    run = struct.pack("<IIHH", 1, FEWEST, 1, 1)
     assert whole.count(run) == 1
     with pytest.raises(records.RecordError):
         records.decode(whole.replace(run, struct.pack("<IIHH", 1, writes, 1, 1)))
+
+
+def test_decoded_writes_are_a_sequence() -> None:
+    batch = [Write(Key("r", "n", f"{n}"), b"", n) for n in range(FEWEST)]
+    [commit] = records.decode(records.encode([Commit(b"", batch)]))
+    assert isinstance(commit, Commit)
+    assert (commit.writes[1], list(commit.writes[2:4])) == (batch[1], batch[2:4])
+    assert commit.writes == batch
+    assert commit.writes != batch[1:]
 
 
 def test_bytes_after_the_end_are_refused() -> None:
