@@ -95,7 +95,6 @@ def make(directory: Path, create: Callable[[sqlite3.Connection], None]) -> None:
         os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(new, isolation_level=None)
         try:
-            connection.execute(f"PRAGMA page_size = {image.PAGE_BYTES}")
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN")

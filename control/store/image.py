@@ -56,9 +56,8 @@ META_COLUMNS = (
 )
 _META_FIELDS = 10
 _LAST = (1 << 63) - 1  # no revision is above it
-PAGE_BYTES = 8_192
-FREE_PAGES_KEPT = 512
-VACUUM_PAGES = 64
+FREE_PAGES_KEPT = 1_024
+VACUUM_PAGES = 128
 
 
 def create(connection: sqlite3.Connection, meta: Meta) -> None:
