@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from holdfast.control.store import columns
+from holdfast.control.store.batches import columns
 from holdfast.control.store.commands import WRITE_BYTES, Commit, Compact, Outcome, Result, size
 from holdfast.control.store.engine import (
     PART_BYTES_MAX,

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import astuple
 
 from holdfast.control.store import records
+from holdfast.control.store.batches.insertions import insert_changes, insert_retries, marks
 from holdfast.control.store.behind import Behind, Meta
 from holdfast.control.store.commands import Change, Key, Row
-from holdfast.control.store.insertions import insert_changes, insert_retries, marks
 from holdfast.control.store.retries import Remembered
 
 APPLICATION_ID = 0x48464454  # "HFDT": tells our files from others

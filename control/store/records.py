@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from zlib import crc32
 
-from holdfast.control.store import columns
+from holdfast.control.store.batches import columns
 from holdfast.control.store.commands import (
     Check,
     Commit,

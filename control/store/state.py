@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from holdfast.control.store import bulk, columns
-from holdfast.control.store.bulk import check
+from holdfast.control.store.batches import columns, creations
+from holdfast.control.store.batches.checksums import check
 from holdfast.control.store.commands import (
     ABSENT,
     ANY,
@@ -129,11 +129,11 @@ class State:
             return []
         return [one or Outcome(0, Refusal.NOT_DONE) for one in found]
 
-    def _create(self, writes: Sequence[Write]) -> bulk.Created | None:
+    def _create(self, writes: Sequence[Write]) -> creations.Created | None:
         """Make objects, all at once when that is all that these writes do; else do nothing."""
         resource = writes[0].key.resource
         position, table = self.position, self._tables.get(resource, {})
-        made = bulk.created(table, writes, position.revision)
+        made = creations.created(table, writes, position.revision)
         if made:
             table.update(made.rows)
             self._tables[resource] = table

@@ -18,8 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from holdfast.control.store import directory, image, insertions
-from holdfast.control.store.bulk import check
+from holdfast.control.store import directory, image
+from holdfast.control.store.batches import insertions
+from holdfast.control.store.batches.checksums import check
 from holdfast.control.store.commands import Change, Row
 from holdfast.control.store.replicated.opening import Founding
 from holdfast.control.store.state import CHECKSUM_MASK

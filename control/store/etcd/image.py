@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from holdfast.control.store.bulk import check
+from holdfast.control.store.batches.checksums import check
 from holdfast.control.store.commands import Change, Key, Row
 from holdfast.control.store.retries import Retries
 from holdfast.control.store.state import CHECKSUM_MASK

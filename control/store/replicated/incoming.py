@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from holdfast.control.raft.messages import Entry, EntryType, HardState
-from holdfast.control.store import image, insertions
+from holdfast.control.store import image
+from holdfast.control.store.batches import insertions
 from holdfast.control.store.behind import Meta
 from holdfast.control.store.replicated import log_rows
 from holdfast.control.store.replicated.tail import Linked

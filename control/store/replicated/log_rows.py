@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from holdfast.control.raft.messages import Entry, EntryType, HardState
-from holdfast.control.store import image, insertions
+from holdfast.control.store import image
+from holdfast.control.store.batches import insertions
 from holdfast.control.store.behind import Behind
 from holdfast.control.store.replicated.tail import Linked
 

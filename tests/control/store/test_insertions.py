@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from holdfast.control.store import image, insertions
+from holdfast.control.store import image
+from holdfast.control.store.batches import insertions
 from holdfast.control.store.behind import Meta
 from holdfast.control.store.commands import Change, Key
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.control.store import records
-from holdfast.control.store.columns import FEWEST
+from holdfast.control.store.batches.columns import FEWEST
 from holdfast.control.store.commands import (
     Check,
     Commit,

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from holdfast.control.store.columns import FEWEST
+from holdfast.control.store.batches.columns import FEWEST
 from holdfast.control.store.commands import (
     ABSENT,
     ANY,
