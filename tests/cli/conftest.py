@@ -12,7 +12,7 @@ from tests.cli.running import Cluster, cluster
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One cluster for all tests of the command line."""
     with cluster(tmp_path_factory.mktemp("cluster")) as found:

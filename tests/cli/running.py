@@ -20,6 +20,8 @@ from holdfast.cli.main import cli
 
 START_TIMEOUT_S = 40.0
 STOP_TIMEOUT_S = 10.0
+POLL_S = 0.02
+"""Between two looks at what other processes do, which need the processor to do it."""
 NODES = ("node-0", "node-1")
 
 
@@ -138,6 +140,7 @@ def _until(holds: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not holds():
         assert time.monotonic() < deadline, f"not within {START_TIMEOUT_S} s: {what}"
+        time.sleep(POLL_S)
         time.sleep(0.05)
 
 

@@ -1,0 +1,61 @@
+"""How the tests are run: their log lines, and how the workers of pytest-xdist share the work.
+
+Every worker imports every test module, and pytest rewrites the assertions of each. The second goes
+through them from the other end, so that on a fresh clone each worker compiles one half and reads
+the other half from what its sibling has stored. A file is run by one worker, for its module's
+fixtures; tests/cli by one, together and first, for the cluster of processes that it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+import structlog
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+CLUSTER = "tests/cli/"
+"""The folder whose tests share one cluster, ended after the last of them."""
+
+
+class FileScheduling(LoadScopeScheduling):
+    """Whole files, in the random order they come in; those of the cluster as if they were one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return CLUSTER if nodeid.startswith(CLUSTER) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    config.option.loadscopereorder = False
+    return FileScheduling(config, log)
+
+
+def pytest_configure() -> None:
+    # As structlog comes, but for its traceback, which draws every frame in 50 ms.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if _is_second(collector.config) and isinstance(collector, pytest.Directory):
+        report.result = list(reversed(report.result or []))
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    # Before the shuffle by seed, which must meet the same order in every worker.
+    items.sort(key=lambda item: item.path)
+    yield
+    items.sort(key=lambda item: not item.nodeid.startswith(CLUSTER))
+
+
+def _is_second(config: pytest.Config) -> bool:
+    number = getattr(config, "workerinput", {}).get("workerid", "gw0").removeprefix("gw")
+    return int(number) % 2 == 1
