@@ -38,7 +38,8 @@ def test_remembering_changes_nothing(
     plain = Decoder()
     for step in steps:
         if isinstance(step, int):
-            encoder.header_table_size = step
+            if step != encoder.header_table_size:  # set again, hpack's encoder forgets to tell it
+                encoder.header_table_size = step
             continue
         again = data.draw(st.booleans())
         block = data.draw(st.sampled_from(blocks)) if again else encoder.encode(list(step))
