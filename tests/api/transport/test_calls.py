@@ -251,7 +251,7 @@ async def test_writing_after_the_end(makes: str) -> None:
 @our_client
 async def test_a_writer_that_waits_hears_of_the_end(makes: str) -> None:
     async with ends(makes) as (_, channel):
-        call = channel.stream_stream("/t.T/Deaf")(timeout=1.5)
+        call = channel.stream_stream("/t.T/Deaf")(timeout=0.5)
 
         async def write() -> None:
             while True:

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from holdfast.api.client.channels import explain
 from holdfast.api.errors import ApiError, Reason
-from holdfast.api.transport import security
+from holdfast.api.transport import link, security
 from holdfast.api.transport.channel import Channel
 from holdfast.api.transport.server import Server
 from tests.api.transport.serving import OPTIONS, Handlers
@@ -66,6 +66,12 @@ class Authority:
 @pytest.fixture(scope="module")
 def ca() -> Authority:
     return Authority()
+
+
+@pytest.fixture(autouse=True)
+def short_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that refused the other's certificate never ends its side of TLS."""
+    monkeypatch.setattr(link, "CLOSE_TIMEOUT_S", 0.05)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.control.raft.shell import driver
 from holdfast.control.store.commands import Key
 from holdfast.control.store.disk import Connection, FileDisk
 from holdfast.control.store.engine import DiskFullError, UnknownOutcomeError
@@ -51,7 +52,8 @@ class Tap:
 
 
 @pytest.fixture
-async def group(tmp_path: Path) -> AsyncIterator[Group]:
+async def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Group]:
+    monkeypatch.setattr(driver, "FULL_RETRY_S", 0.2)
     group = Group(tmp_path, disk=Filling)
     await group.found(1, 2, 3)
     yield group
