@@ -38,6 +38,17 @@ def pytest_configure() -> None:
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    config = session.config
+    if config.pluginmanager.hasplugin("dsession") or config.getoption("--hypothesis-profile", None):
+        return
+    from hypothesis import settings  # here: the process that only hands out tests needs it not
+
+    # How long one example takes is up to the rest of the machine; pytest's timeout bounds a test.
+    settings.register_profile("unit", deadline=None)
+    settings.load_profile("unit")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
     collector: pytest.Collector,
