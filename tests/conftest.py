@@ -12,14 +12,14 @@ from collections.abc import Generator
 
 import pytest
 import structlog
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 CLUSTER = "tests/cli/"
 """The folder whose tests share one cluster, ended after the last of them."""
 
 
-class FileScheduling(LoadScopeScheduling):
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Whole files, in the random order they come in; those of the cluster as if they were one."""
 
     def _split_scope(self, nodeid: str) -> str:
