@@ -59,6 +59,7 @@ class Peer:
         self._why = ""
         self._probing = False
         self._tasks: dict[asyncio.Task[None], None] = {}
+        self._closing: dict[asyncio.Task[None], None] = {}  # of connections that broke
         for lane in (self._beats, self._appends):
             self._begin(lane.run())
 
@@ -74,25 +75,17 @@ class Peer:
         self._begin(self._send_snapshot(message))
 
     async def close(self) -> None:
-        """End the streams."""
+        """End the streams, and wait until all connections are closed."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for channel in self._channels.values():
-            await channel.close()
-
-    def retire(self) -> None:
-        """End the streams without waiting: the member is elsewhere."""
-        for task in list(self._tasks):
-            task.cancel()
         for name in list(self._channels):
             self._renew(name)
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks[task] = None
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        _keep(self._tasks, asyncio.create_task(work))
 
     def _open(self, method: str) -> BidirectionalCall:
         """A new call; beats have a connection of their own."""
@@ -118,7 +111,7 @@ class Peer:
         """The next call gets a new connection, with the credentials of then."""
         channel = self._channels.pop(name, None)
         if channel is not None:
-            self._begin(channel.close())
+            _keep(self._closing, asyncio.create_task(channel.close()))
 
     async def _probe(self) -> None:
         """Is somebody there? A process that ends closes what it listens on last, so a connection
@@ -154,3 +147,9 @@ class Peer:
         finally:
             call.cancel()
             self._port.snapshot_sent(self._member, done)
+
+
+def _keep(tasks: dict[asyncio.Task[None], None], task: asyncio.Task[None]) -> None:
+    """Among these until it is done."""
+    tasks[task] = None
+    task.add_done_callback(lambda done: tasks.pop(done, None))

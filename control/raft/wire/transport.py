@@ -9,6 +9,7 @@ any state.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -52,6 +53,7 @@ class GrpcTransport:
         self._known: Mapping[int, str] = {}
         self._heard: dict[int, str] = {}  # where callers said they are
         self._peers: dict[int, Peer] = {}
+        self._leaving: dict[asyncio.Task[None], None] = {}  # ends of streams to who is elsewhere
 
     async def attach(self, port: Port) -> None:
         """See Transport."""
@@ -62,14 +64,20 @@ class GrpcTransport:
         self._port = None
         peers, self._peers = self._peers, {}
         for peer in peers.values():
-            await peer.close()
+            self._leave(peer)
+        await asyncio.gather(*self._leaving, return_exceptions=True)
 
     def peers(self, addresses: Mapping[int, str]) -> None:
         """See Transport. The streams to who was removed end."""
         self._known = addresses
         for member in [one for one in self._peers if one not in addresses]:
             if self._port is not None and not self._port.admits(member):
-                self._peers.pop(member).retire()
+                self._leave(self._peers.pop(member))
+
+    def _leave(self, peer: Peer) -> None:
+        task = asyncio.create_task(peer.close())
+        self._leaving[task] = None
+        task.add_done_callback(lambda done: self._leaving.pop(done, None))
 
     def send(self, messages: Sequence[Message]) -> None:
         """See Transport."""
@@ -95,7 +103,7 @@ class GrpcTransport:
         peer = self._peers.get(member)
         if peer is None or peer.address != address:
             if peer is not None:
-                peer.retire()
+                self._leave(peer)
             metadata = (
                 (CLUSTER, port.cluster_id),
                 (FROM, f"{port.member:x}"),

@@ -65,3 +65,35 @@ async def test_an_empty_append_does_not_overtake_one_with_entries() -> None:
     finally:
         await peer.close()
         await server.stop()
+
+
+class Unreachable(asyncio.Event):
+    """A Port that is told when the streams broke."""
+
+    def unreachable(self, _member: int) -> None:
+        self.set()
+
+
+class Refusing:
+    """A server of the service that ends every stream at once."""
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        methods: dict[str, Any] = {"Beats": grpc.stream_stream_rpc_method_handler(self._end)}
+        return grpc.method_handlers_generic_handler(NAME, methods)
+
+    async def _end(self, _requests: AsyncIterator[bytes], context: Any) -> None:
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "not you")
+
+
+async def test_a_close_waits_for_connections_that_broke_just_before() -> None:
+    server, port = Server(), Unreachable()
+    server.add_generic_rpc_handlers([Refusing().handler()])
+    address = await server.listen("127.0.0.1:0")
+    peer = Peer(2, address, cast(Port, port), lambda: None, ())
+    peer.put(Message(MessageType.HEARTBEAT, to=2, sender=1, term=1))
+    await asyncio.wait_for(port.wait(), 5)
+    closing = [task for task in asyncio.all_tasks() if "Channel.close" in repr(task.get_coro())]
+    await peer.close()
+    assert closing
+    assert [task.cancelled() for task in closing] == [False]
+    await server.stop()
