@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from heapq import heappop, heappush
 
 from holdfast.control.raft.messages import ConfState, Entry, Message, MessageType
 from holdfast.control.raft.ready import Role
@@ -21,8 +22,10 @@ from tests.sim.streams import Streams, Trace
 
 BASE_INDEX = 10
 BASE_TERM = 1
-MEMBERS_MAX = 10
+MEMBERS_MAX = 12
 IN_FLIGHT_MAX = 300
+LATE_STEPS = (50, 200, 800)
+"""How much later a message comes a second time."""
 
 
 class Cluster:
@@ -37,6 +40,8 @@ class Cluster:
         self.ledger = Ledger(BASE_INDEX, conf)
         self.members: dict[int, Member] = {}
         self.flying: list[Message] = []
+        self.step = 0  # of the schedule
+        self._late: list[tuple[int, int, Message]] = []  # by the step at which it comes again
         self.blocked: set[tuple[int, int]] = set()  # asked, never walked
         self.term = BASE_TERM
         self._last_term = BASE_TERM
@@ -83,6 +88,22 @@ class Cluster:
         """Running members that believe they lead."""
         return [member for member in self.running() if member.role == Role.LEADER]
 
+    def acknowledged(self, member: Member, message: Message) -> None:
+        """A member tells a leader how far its log goes; what was to be synced before is.
+
+        One that is in a newer term by now may have lost the entry to a newer leader before it
+        wrote it. That acknowledgement commits nothing: whoever elected the newer leader would
+        have had to take the entry before, and then would not have elected it.
+        """
+        leader = self.members[message.to].node
+        if not member.node or member.node.raft.term != message.term:
+            return
+        if leader and leader.raft.role is Role.LEADER and leader.raft.term == message.term:
+            leaders = leader.raft.log.term(message.index)
+            if leaders and message.index >= member.disk.first_index():
+                own = member.disk.term_or_none(message.index)
+                self.ledger.logs.acknowledged(member.id, message.index, own, leaders)
+
     def led(self, member: Member) -> None:
         """A member became leader."""
         assert member.node
@@ -99,12 +120,14 @@ class Cluster:
             self.count("group of one member")
         self.trace.note(f"{member.id} leads {term}")
         self.moments.append(("elected", member))
-        self.ledger.led(member.id, term)
+        raft = member.node.raft
+        self.ledger.led(member.id, term, raft.log, raft.tracker.conf_state(), member.applied)
 
     def send(self, member: Member, message: Message) -> None:
         """Into the network; loss and duplication happen here."""
         rng, plan = self.streams["network"], self.plan
         copies = 1
+        self.count("message sent")
         if plan.loss and rng.random() < plan.loss:
             copies = 0
         elif plan.duplicate and rng.random() < plan.duplicate:
@@ -112,11 +135,21 @@ class Cluster:
             self.count("message duplicated")
         if message.type == MessageType.SNAP:
             self.count("snapshot sent")
+        elif plan.late and rng.random() < plan.late:
+            due = self.step + rng.choice(LATE_STEPS)
+            heappush(self._late, (due, self.counts["message sent"], message))
         self.flying += [message] * copies
         if not copies:
             self._lost(message)
         while len(self.flying) > IN_FLIGHT_MAX:
             self._lost(self.flying.pop(0))
+
+    def pass_step(self) -> None:
+        """The next step of the schedule begins: messages that come late are in the network."""
+        self.step += 1
+        while self._late and self._late[0][0] <= self.step:
+            self.count("message came late once more")
+            self.flying.append(heappop(self._late)[-1])
 
     def _lost(self, message: Message) -> None:
         self.count("message lost")
@@ -135,7 +168,7 @@ class Cluster:
         if (message.sender, message.to) in self.blocked:
             self._lost(message)
             return
-        if receiver.paused:
+        if not receiver.running:
             self.flying.append(message)
             return
         if message.type == MessageType.SNAP:
@@ -147,6 +180,8 @@ class Cluster:
         receiver.step(message)
         if old:
             self.moments.append(("old entry acknowledged", receiver))
+        if message.type == MessageType.APP_RESP and message.sender in receiver.conf.learners:
+            self._learner_heard(receiver, message)
 
     @staticmethod
     def _acknowledges_old(receiver: Member, message: Message) -> bool:
@@ -157,6 +192,13 @@ class Cluster:
         if raft.role is not Role.LEADER or message.index <= raft.log.committed:
             return False
         return (raft.log.term(message.index) or raft.term) < raft.term
+
+    def _learner_heard(self, receiver: Member, message: Message) -> None:
+        """A leader hears that a member that only learns has all that is committed."""
+        if receiver.node is None or receiver.role is not Role.LEADER or message.reject:
+            return
+        if message.index >= receiver.node.raft.log.committed:
+            self.moments.append(("learner level", receiver))
 
     def answered(
         self, member: Member, entry: Entry, commit: Commit, asked: tuple[int, int], applied: Applied
@@ -173,7 +215,9 @@ class Cluster:
                 floor = 0  # its first try may stand below
         if applied.result and any(outcome.refusal == "term" for outcome in applied.result.outcomes):
             self.count("commit of an old term refused")
-        self.ledger.answered(entry.index, floor, applied)
+        holders = [one.id for one in self.members.values() if one.disk.holds(entry)]
+        self.ledger.answered(entry, floor, applied, holders)
+        self.moments.append(("write answered", member))
         self.answers.append(commit.id)
 
     def changed(self, member: Member, before: ConfState) -> None:

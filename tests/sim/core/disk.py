@@ -93,6 +93,20 @@ class Disk(MemoryStorage):
             hard = hard._replace(commit=self.image.applied)
         self.set_hard_state(hard)
 
+    @property
+    def commit(self) -> int:
+        """The commit index on disk."""
+        return super().initial_state()[0].commit
+
+    def term_or_none(self, index: int) -> int:
+        """The term at an index that is not compacted; 0 = there is nothing."""
+        return self.term(index) if index <= self.last_index() else 0
+
+    def holds(self, entry: Entry) -> bool:
+        """It has the entry, or has dropped it because the image contains it."""
+        index = entry.index
+        return index < self.first_index() or self.term_or_none(index) == entry.term
+
     def receive(self, snapshot: Snapshot) -> Image:
         """Put a snapshot in place of log and image."""
         self.apply_snapshot(snapshot)

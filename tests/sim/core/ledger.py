@@ -1,20 +1,27 @@
 """What the core tier knows to be true: the one log all members must apply, and what was promised.
 
-The first member that applies an index says what stands there; everyone after it must agree (S),
-also on the state behind it. Next to that: one leader a term (L), what was acknowledged stays (A),
-answers are those of the model (R), a commit happens once (O) and only in its own term (F).
+The first member that applies an index says what stands there; everyone after it must agree, also
+on the state behind it, as must the logs (S). Next to that: one leader a term (L); what was
+acknowledged was on the disks of a majority, and every later leader has it (A); answers are those
+of the model (R); a commit happens once (O) and only in its own term (F).
 Every method returns nothing and adds to `violations`; a run ends when there is one.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Collection
 from typing import NamedTuple
 
+from holdfast.control.raft.log.view import LogView
 from holdfast.control.raft.messages import ConfState, Entry
 from holdfast.control.store.commands import Commit, Refusal
 from holdfast.control.store.records import Command
 from holdfast.control.store.state import Applied, State
 from tests.sim.checkers.model import Model
+from tests.sim.core import cuts
+from tests.sim.core.elections import Elections
+from tests.sim.core.logs import Logs
 from tests.sim.violations import Checker, Violation
 
 
@@ -36,9 +43,13 @@ class Ledger:
         self.base = base
         self.places: list[Place] = []
         self.first_conf = conf
+        self.confs = [conf]  # all that were in force, in this order
         self.acknowledged = base
         self.violations: list[Violation] = []
-        self._leaders: dict[int, int] = {}
+        self.elections = Elections(self.accuse)
+        self.logs = Logs(self.accuse)
+        self._seen_terms: list[int] = []  # by place: the term of the first to apply it, then
+        self._confs_from = [base]  # by `confs`: the index from which each is in force
         self._model = Model()
         self._effective: dict[bytes, int] = {}
 
@@ -52,6 +63,10 @@ class Ledger:
         """The configuration at `end`."""
         return self.places[-1].conf if self.places else self.first_conf
 
+    def conf_at(self, index: int) -> ConfState:
+        """The configuration after an applied index."""
+        return self.places[index - self.base - 1].conf if index > self.base else self.first_conf
+
     def revision_at(self, index: int) -> int:
         """The store's revision after an applied index."""
         return self.places[index - self.base - 1].revision if index > self.base else 0
@@ -60,17 +75,29 @@ class Ledger:
         """A promise was broken."""
         self.violations.append(Violation(checker, sentence))
 
-    def led(self, member: int, term: int) -> None:
-        """A member says it leads in a term."""
-        other = self._leaders.setdefault(term, member)
-        if other != member:
-            self.accuse(Checker.LEADERS, f"members {other} and {member} both lead in term {term}")
+    def led(self, member: int, term: int, log: LogView, conf: ConfState, applied: int) -> None:
+        """A member says it leads in a term, with this log, elected by the majorities of this
+        configuration; it has applied the log up to an index."""
+        self.elections.led(member, term, conf, self.conf_at(applied))
+        self._complete(member, term, log)
+
+    def _complete(self, member: int, term: int, log: LogView) -> None:
+        """Leaders of later terms have what was acknowledged (Raft 5.4, leader completeness)."""
+        index = self.acknowledged
+        place = index - self.base - 1
+        if place < 0 or term <= self._seen_terms[place] or index < log.first_index():
+            return
+        if not log.matches(index, self.places[place].entry.term):
+            self.accuse(
+                Checker.ACKNOWLEDGED,
+                f"member {member} leads in term {term} without the acknowledged index {index}",
+            )
 
     def applied(
-        self, member: int, entry: Entry, commands: list[Command], state: State, conf: ConfState,
-        results: list[Applied],
+        self, member: int, term: int, entry: Entry, commands: list[Command], state: State,
+        conf: ConfState, results: list[Applied],
     ) -> None:  # fmt: skip
-        """A member has applied an entry, and this is its state behind it."""
+        """A member, being in a term, has applied an entry; this is its state behind it."""
         position = state.position
         place = Place(entry, position.revision, position.checksum, state.retries.last, conf)
         if entry.index > self.end + 1:
@@ -79,6 +106,10 @@ class Ledger:
             )
         elif entry.index == self.end + 1:
             self.places.append(place)
+            self._seen_terms.append(term)
+            if conf != self.confs[-1]:
+                self.confs.append(conf)
+                self._confs_from.append(entry.index)
             self._judge(entry, commands, results)
         else:
             self._compare(member, place, self.places[entry.index - self.base - 1])
@@ -128,15 +159,32 @@ class Ledger:
                 f"commit {commit.id.hex()} took effect at index {first} and at {entry.index}",
             )
 
-    def answered(self, index: int, floor: int, applied: Applied) -> None:
-        """A client was told that its commit, applied at an index, is done. floor: what had been
-        acknowledged when it asked."""
+    def answered(
+        self, entry: Entry, floor: int, applied: Applied, holders: Collection[int]
+    ) -> None:
+        """A client was told that its commit, an applied entry, is done.
+
+        Args:
+            entry: the entry.
+            floor: what had been acknowledged when the client asked.
+            applied: the answer.
+            holders: the members that have the entry, or what came of it, on disk.
+        """
+        index = entry.index
         self.acknowledged = max(self.acknowledged, index)
         refused = applied.result and Refusal.TERM in {o.refusal for o in applied.result.outcomes}
         if index <= floor and not refused:
             self.accuse(
                 Checker.REPLAY,
                 f"a commit begun after {floor} was acknowledged got the older index {index}",
+            )
+        # Whoever committed it may not have applied the newest change yet; there is but one such.
+        at = bisect_right(self._confs_from, index) - 1
+        confs = self.confs[max(0, at - 1) : at + 1]
+        if not any(cuts.decides(conf, holders) for conf in confs):
+            self.accuse(
+                Checker.ACKNOWLEDGED,
+                f"index {index} was acknowledged, {[*holders]} have it on disk, no majority",
             )
 
     def read(self, member: int, floor: int, revision: int) -> None:

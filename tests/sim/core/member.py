@@ -12,9 +12,10 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from holdfast.control.raft.errors import RaftPanic, StepError
+from holdfast.control.raft.errors import CompactedError, RaftPanic, StepError
 from holdfast.control.raft.messages import (
     LOCAL_APPEND,
     LOCAL_APPLY,
@@ -22,6 +23,7 @@ from holdfast.control.raft.messages import (
     EntryType,
     HardState,
     Message,
+    MessageType,
     Snapshot,
     decode_conf_change,
 )
@@ -44,7 +46,8 @@ class Member:
     def __init__(self, cluster: Cluster, ident: int, disk: Disk) -> None:
         self.id = ident
         self.disk = disk
-        self.paused = 0  # steps it still stands still
+        # Until which step all of it stands still, its disk, its state machine.
+        self._paused_until = self._disk_until = self._machine_until = 0
         self.starts = 0
         self.newest = 0  # the newest index it ever applied
         self._cluster = cluster
@@ -57,7 +60,38 @@ class Member:
     @property
     def running(self) -> bool:
         """It has a process that is not paused."""
-        return self.node is not None and not self.paused
+        return self.node is not None and self._paused_until <= self._cluster.step
+
+    def pause(self, steps: int) -> None:
+        """It stands still for so many steps."""
+        self._paused_until = self._cluster.step + steps
+
+    def stall_disk(self, steps: int) -> None:
+        """Its disk does nothing for so many steps."""
+        self._disk_until = self._cluster.step + steps
+
+    def stall_machine(self, steps: int) -> None:
+        """Its state machine does nothing for so many steps."""
+        self._machine_until = self._cluster.step + steps
+
+    @property
+    def promotable(self) -> bool:
+        """It may stand for election."""
+        return self.node is not None and self.node.raft.promotable()
+
+    @property
+    def changing(self) -> bool:
+        """It leads, and a change of the configuration may not be applied yet."""
+        raft = self.node.raft if self.node else None
+        return raft is not None and raft.pending_conf_index > raft.log.applied
+
+    @property
+    def _disk_works(self) -> bool:
+        return self._disk_until <= self._cluster.step
+
+    @property
+    def _machine_works(self) -> bool:
+        return self._machine_until <= self._cluster.step
 
     def start(self) -> None:
         """Begin from what is on disk."""
@@ -82,10 +116,26 @@ class Member:
         self.applied = image.applied
         self.conf = image.conf
 
+    def compact(self) -> None:
+        """Drop log entries that are in the image and that the core knows to be applied, all but
+        the newest ones that are to be kept."""
+        assert self.node
+        known = min(self.disk.image.applied, self.node.raft.log.applied)
+        try:
+            self.disk.compact(known - self._plan.log_kept)
+            self._cluster.count("log compacted")
+        except CompactedError:
+            pass  # nothing to drop
+
     @property
     def unsynced(self) -> bool:
         """Something is on its way to its disk."""
         return self.node is not None and bool(self.writes or self.pending)
+
+    def log_end(self) -> tuple[int, int]:
+        """Term and index of the last entry of its log, as elections compare them."""
+        index, term = self.node.raft.log.last_id() if self.node else (0, 0)
+        return term, index
 
     def crash(self) -> None:
         """Everything that is not on disk is gone."""
@@ -96,41 +146,47 @@ class Member:
     def busy(self) -> bool:
         """There is a unit of work."""
         node = self.node
-        return node is not None and bool(
-            self.inbox
-            or self.writes
-            or self.applies
-            or self.pending
-            or self.applied > self.disk.image.applied
-            or node.has_ready()
-        )
+        if node is None:
+            return False
+        if self.inbox or (self.applies and self._machine_works):
+            return True
+        if not self.pending and node.has_ready():
+            return True
+        left = self.writes or self.pending or self.applied > self.disk.image.applied
+        return bool(left) and self._disk_works
 
     def work(self) -> None:
         """Do one unit, whichever is next by chance."""
         node = self.node
         if node is None:
             return
+        units = self._units(node)
+        if units:  # else its disk, or its state machine, takes its time
+            unit = self._cluster.streams["work"].choice(units)
+            self.ask(lambda _: unit())
+
+    def _units(self, node: RawNode) -> list[Callable[[], None]]:
+        """What may be done next."""
         units: list[Callable[[], None]] = []
+        rng, plan, disk_works = self._rng, self._plan, self._disk_works
         if self.inbox:
             units.append(self._answer)
-        if self.writes and self._rng.random() < self._plan.sync:
+        if self.writes and disk_works and rng.random() < plan.sync:
             units.append(self._write)
-        if self.applies:
+        if self.applies and self._machine_works and rng.random() < plan.apply:
             units.append(self._apply_next)
-        if self.pending and self._rng.random() < self._plan.sync:
+        if self.pending and disk_works and rng.random() < plan.sync:
             units.append(self._next_step)
         elif not self.pending and node.has_ready():
             units.append(self._ready)
-        if not units and not self.writes:
+        if not units and not self.writes and disk_works:
             units.append(self._flush)
-        if not units:
-            return  # its disk takes its time
-        unit = self._cluster.streams["work"].choice(units)
-        self.ask(lambda _: unit())
+        return units
 
     def hurry(self) -> None:
-        """From now on its disk is fast."""
-        self._plan = replace(self._plan, sync=1.0)
+        """From now on it runs, and its disk and its state machine are fast."""
+        self._plan = replace(self._plan, sync=1.0, apply=1.0)
+        self._paused_until = self._disk_until = self._machine_until = 0
 
     def ask(self, deed: Callable[[RawNode], None]) -> None:
         """Do something to the node, if it runs; a panic ends its process."""
@@ -147,6 +203,14 @@ class Member:
             self.ask(lambda node: node.step(message))
         except StepError:
             self._cluster.count("message refused")
+
+    def _hear(self, message: Message, node: RawNode) -> None:
+        """A message of this member to itself, an answer of its disk perhaps."""
+        log, index = node.raft.log, message.index
+        before = log.term(index)
+        node.step(message)
+        if message.type == MessageType.STORAGE_APPEND_RESP and index:
+            self._cluster.ledger.logs.answered(self.id, index, before, log.term(index))
 
     def _answer(self) -> None:
         answer = self.inbox.popleft()
@@ -173,6 +237,7 @@ class Member:
             return
         self.pending += (
             lambda: self._persist(ready.hard_state, ready.entries, ready.snapshot),
+            lambda: self._acknowledge(ready.messages),
             lambda: self._send(ready.messages),
             lambda: self._apply(ready.committed_entries),
             self._advance,
@@ -187,12 +252,14 @@ class Member:
 
     def _send(self, messages: Sequence[Message]) -> None:
         for message in messages:
+            if message.type == MessageType.VOTE_RESP and not message.reject:
+                self._cluster.ledger.elections.voted(self.id, message.term, message.to)
             if message.to == LOCAL_APPEND:
                 self.writes.append(message)
             elif message.to == LOCAL_APPLY:
                 self.applies.append(message)
             elif message.to == self.id:
-                self.inbox.append(lambda node, one=message: node.step(one))
+                self.inbox.append(partial(self._hear, message))
             else:
                 self._cluster.send(self, message)
 
@@ -201,7 +268,13 @@ class Member:
         message = self.writes.popleft()
         hard = HardState(message.term, message.vote, message.commit)
         self._persist(hard if any(hard) else None, message.entries, message.snapshot)
+        self._acknowledge(message.responses)
         self._send(message.responses)
+
+    def _acknowledge(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if message.type == MessageType.APP_RESP and not message.reject:
+                self._cluster.acknowledged(self, message)
 
     def _persist(
         self, hard: HardState | None, entries: Sequence[Entry], snapshot: Snapshot | None
@@ -213,13 +286,26 @@ class Member:
             if self.applies:
                 cluster.count("snapshot with applies on their way")
             cluster.count("snapshot installed")
+            cluster.moments.append(("snapshot taken", self))
             self._take(disk.receive(snapshot))
         image = None
         if self._rng.random() < self._plan.image:
             image = freeze(self.state, self.applied, self.conf)
-        if entries and entries[0].index <= disk.last_index():
-            cluster.count("tail truncated")
+        if entries:
+            self._log(entries)
         disk.write(hard, entries, image)
+        cluster.ledger.logs.ends(self.id, disk.last_index(), disk.commit)
+        if self._plan.compact_each and image is not None:
+            spare = image.applied - disk.first_index() - self._plan.log_kept
+            if spare >= self._plan.compact_each:
+                self.compact()
+
+    def _log(self, entries: Sequence[Entry]) -> None:
+        disk, first = self.disk, entries[0].index
+        if first <= disk.last_index():
+            self._cluster.count("tail truncated")
+        if disk.first_index() <= first <= disk.last_index() + 1:
+            self._cluster.ledger.logs.written(self.id, disk.term(first - 1), entries)
 
     def _flush(self) -> None:
         """Nothing else is to be written: at times the image goes alone."""
@@ -232,10 +318,11 @@ class Member:
         self._send(message.responses)
 
     def _apply(self, entries: Sequence[Entry]) -> None:
+        assert self.node
         for entry in entries:
-            if entry.index <= self.applied:
-                continue  # a snapshot was installed over it
-            self._apply_entry(entry)
+            # A snapshot was taken over it in the meantime, or is even installed.
+            if entry.index > max(self.applied, self.node.apply_floor()):
+                self._apply_entry(entry)
         self._serve_reads()
 
     def _apply_entry(self, entry: Entry) -> None:
@@ -255,7 +342,10 @@ class Member:
         if self.starts > 1 and entry.index <= self.newest:
             cluster.count("entry applied again after a restart")
         self.newest = max(self.newest, entry.index)
-        cluster.ledger.applied(self.id, entry, commands, state, self.conf, results)
+        assert self.node
+        cluster.ledger.applied(
+            self.id, self.node.raft.term, entry, commands, state, self.conf, results
+        )
         for command in commands:
             if isinstance(command, Compact):
                 continue

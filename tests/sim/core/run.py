@@ -15,10 +15,12 @@ from holdfast.control.raft.messages import ConfChangeV2, ConfState
 from holdfast.control.raft.node import RawNode
 from holdfast.control.store import records
 from holdfast.control.store.commands import ANY, Commit, Key, Write
+from tests.sim.core.blows import Blows
 from tests.sim.core.clients import Clients
 from tests.sim.core.cluster import Cluster
 from tests.sim.core.faults import Faults
 from tests.sim.core.member import Member
+from tests.sim.core.moments import Moments
 from tests.sim.core.plan import draw
 from tests.sim.report import Report, told
 from tests.sim.streams import Streams
@@ -37,10 +39,9 @@ def run(seed: int, steps: int | None = None) -> Report:
     streams = Streams(seed)
     plan = draw(streams["plan"], steps) if steps else draw(streams["plan"])
     cluster = Cluster(plan, streams)
-    faults = Faults(cluster)
-    Safety(cluster, faults).run()
+    Safety(cluster).run()
     if not cluster.ledger.violations:
-        Liveness(cluster, faults).run()
+        Liveness(cluster).run()
     ledger = cluster.ledger
     if cluster.panics and not ledger.violations:
         ledger.accuse(Checker.LIVENESS, cluster.panics[0])
@@ -56,9 +57,10 @@ def ids(conf: ConfState) -> set[int]:
 class Safety:
     """The phase with faults."""
 
-    def __init__(self, cluster: Cluster, faults: Faults) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._faults = faults
+        self._faults = Faults(cluster)
+        self._moments = Moments(cluster)
         self._clients = Clients(cluster)
         self._rng = cluster.streams["schedule"]
 
@@ -72,10 +74,8 @@ class Safety:
 
     def _step(self) -> None:
         cluster, rng, plan = self._cluster, self._rng, self._cluster.plan
-        for member in cluster.members.values():
-            if member.paused:
-                member.paused -= 1
-        self._faults.seize()
+        cluster.pass_step()
+        self._moments.seize()
         if rng.random() < plan.recover:
             self._faults.recover()
         chance = rng.random()
@@ -89,14 +89,20 @@ class Safety:
     def _go_on(self) -> bool:
         """A message arrives or a member works. False: nothing is under way."""
         cluster, rng = self._cluster, self._rng
-        busy = [member for member in cluster.running() if member.busy()]
-        if cluster.flying and (not busy or rng.random() < 0.5):
+        if cluster.flying and rng.random() < 0.5:
             cluster.deliver()
-        elif busy:
-            member = rng.choice(busy)
-            cluster.trace.note(f"{member.id} works")
-            member.work()
-        return bool(busy or cluster.flying)
+            return True
+        running = cluster.running()
+        start = rng.randrange(len(running) or 1)
+        for member in (*running[start:], *running[:start]):
+            if member.busy():
+                cluster.trace.note(f"{member.id} works")
+                member.work()
+                return True
+        if cluster.flying:
+            cluster.deliver()
+            return True
+        return False
 
     def _tick(self) -> None:
         running = self._cluster.running()
@@ -109,9 +115,9 @@ class Safety:
 class Liveness:
     """The phase without faults."""
 
-    def __init__(self, cluster: Cluster, faults: Faults) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._faults = faults
+        self._blows = Blows(cluster)
         self._written = 0
 
     def run(self) -> None:
@@ -142,9 +148,8 @@ class Liveness:
         cluster.plan = replace(cluster.plan, loss=0.0, duplicate=0.0, window=1)
         cluster.block(())
         for member in cluster.members.values():
-            member.paused = 0
             if member.node is None:
-                self._faults.start(member)
+                self._blows.start(member)
 
     def _round(self) -> None:
         """Everybody who belongs to the group ticks once; after each tick all that can happen

@@ -138,12 +138,22 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        10, "entries are marked stable without a look at their term", "S", "core",
+        10, "entries are marked stable without a look at any term", "S", "core",
         (
             Edit(
                 "control/raft/log/unstable.py",
                 "        if index < self.offset or self.term(index) != term:\n",
                 "        if index < self.offset or self.term(index) is None:\n",
+            ),
+            Edit(
+                "control/raft/core/raft.py",
+                " MessageType.STORAGE_APPEND_RESP and message.snapshot is not None:\n",
+                " MessageType.STORAGE_APPEND_RESP:\n",
+            ),
+            Edit(
+                "control/raft/core/raft.py",
+                "            snapshot_applied(self, message.snapshot)\n",
+                "            _on_appended(self, message)\n",
             ),
         ),
     ),
