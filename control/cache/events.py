@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from holdfast.api.codec import with_revision
+from holdfast.api.varints import varint
 from holdfast.control.cache.entries import EventType
 from holdfast.control.store.commands import Change, Key
 
@@ -57,16 +58,6 @@ class Event:
 
     def __repr__(self) -> str:
         return f"{self.type.name} {'/'.join(self.key or ())}@{self.revision}"
-
-
-def varint(number: int) -> bytes:
-    """A protobuf varint; number ≥ 0."""
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
 
 
 def bookmark(revision: int) -> Event:

@@ -12,6 +12,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from holdfast.api.raft.v1 import raft_pb2
+from holdfast.api.varints import varint
 from holdfast.control.raft.messages import (
     ConfState,
     Entry,
@@ -64,23 +65,11 @@ def encode(messages: Iterable[Message]) -> bytes:
         pieces = [_fields(message).SerializeToString()]
         for index, term, kind, data in message.entries:
             head = raft_pb2.Entry(index=index, term=term, type=int(kind)).SerializeToString()
-            head += _DATA + _varint(len(data))
-            pieces += (_ENTRIES + _varint(len(head) + len(data)) + head, data)
-        parts.append(_MESSAGES + _varint(sum(map(len, pieces))))
+            head += _DATA + varint(len(data))
+            pieces += (_ENTRIES + varint(len(head) + len(data)) + head, data)
+        parts.append(_MESSAGES + varint(sum(map(len, pieces))))
         parts += pieces
     return b"".join(parts)
-
-
-def _varint(number: int) -> bytes:
-    """A number as protobuf writes it."""
-    if number <= 0x7F:
-        return bytes((number,))
-    digits = bytearray()
-    while number > 0x7F:
-        digits.append(number & 0x7F | 0x80)
-        number >>= 7
-    digits.append(number)
-    return bytes(digits)
 
 
 def decode(data: bytes) -> list[Message]:

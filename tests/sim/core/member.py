@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -121,11 +122,9 @@ class Member:
         the newest ones that are to be kept."""
         assert self.node
         known = min(self.disk.image.applied, self.node.raft.log.applied)
-        try:
+        with suppress(CompactedError):  # there is nothing to drop
             self.disk.compact(known - self._plan.log_kept)
             self._cluster.count("log compacted")
-        except CompactedError:
-            pass  # nothing to drop
 
     @property
     def unsynced(self) -> bool:
