@@ -61,7 +61,7 @@ class Namespaces:
                 left[resource] = len(found)
             doomed += [each for each in found if not _is_going(each)]
         if not left:
-            return Decision(_finalized(entry.message))
+            return Decision(_finalized(entry))
         orders = [_deletion(each) for each in doomed[: WRITES_MAX - 1]]
         told = _told(entry.message, left, now)
         again_at = now if len(doomed) >= WRITES_MAX else None
@@ -86,13 +86,14 @@ def _deletion(entry: Entry) -> Order:
     return Order(Intent(Verb.DELETE, *entry.key, uid=entry.message.metadata.uid))
 
 
-def _finalized(namespace: core.Namespace) -> list[Order]:
-    message = core.Namespace(spec=namespace.spec)
-    message.spec.finalizers[:] = [f for f in namespace.spec.finalizers if f != FINALIZER]
-    if len(message.spec.finalizers) == len(namespace.spec.finalizers):
+def _finalized(entry: Entry) -> list[Order]:
+    spec = entry.message.spec
+    message = core.Namespace(spec=spec)
+    message.spec.finalizers[:] = [f for f in spec.finalizers if f != FINALIZER]
+    if len(message.spec.finalizers) == len(spec.finalizers):
         return []
-    meta = namespace.metadata
-    return [Order(Intent(Verb.UPDATE, RESOURCE, "", meta.name, message, "finalize", uid=meta.uid))]
+    intent = Intent(Verb.UPDATE, *entry.key, message, "finalize", expect_revision=entry.revision)
+    return [Order(intent)]
 
 
 def _told(namespace: core.Namespace, left: Mapping[str, int], now: float) -> list[Order]:

@@ -74,7 +74,7 @@ class Deployments:
         if belonging:
             return Decision(belonging)
         orders = _step(view, rollout)
-        renumbered = _renumbered(rollout)
+        renumbered = _renumbered(entry, rollout)
         if renumbered is not None:
             return Decision([*orders, Order(renumbered)])
         status, judged = _status(rollout, now, orders)
@@ -186,19 +186,17 @@ def _is_resized(rollout: Rollout) -> bool:
     )
 
 
-def _renumbered(rollout: Rollout) -> Intent | None:
+def _renumbered(entry: Entry, rollout: Rollout) -> Intent | None:
     """The Deployment carries the revision of its new set: the write that says so."""
-    deployment = rollout.deployment
     if rollout.new is None:
         return None
     number = max(revisions.revision(rollout.new.message), revisions.next_revision(rollout.olds))
-    if revisions.revision(deployment) == number:
+    if revisions.revision(rollout.deployment) == number:
         return None
     changed = apps.Deployment()
-    changed.CopyFrom(deployment)
+    changed.CopyFrom(rollout.deployment)
     changed.metadata.annotations[revisions.REVISION] = str(number)
-    meta = deployment.metadata
-    return Intent(Verb.UPDATE, RESOURCE, meta.namespace, meta.name, changed, uid=meta.uid)
+    return Intent(Verb.UPDATE, *entry.key, message=changed, expect_revision=entry.revision)
 
 
 def _status(

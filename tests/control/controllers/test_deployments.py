@@ -95,6 +95,24 @@ async def test_going_back_to_an_old_template_takes_its_set_again(world: World) -
     assert revisions.revision(world.get(RESOURCE, "web")) == 3
 
 
+@pytest.mark.parametrize("moment", range(6))
+async def test_what_a_user_writes_between_a_decision_and_its_commit_stays(
+    world: World, moment: int
+) -> None:
+    decisions = 0
+
+    async def scale_once() -> None:
+        nonlocal decisions
+        decisions += 1
+        if decisions == moment + 1:
+            await world.change(RESOURCE, "web", replicas(5))
+
+    world.meanwhile = scale_once
+    await rolled_out(world)
+    assert decisions > moment
+    assert world.get(RESOURCE, "web").spec.replicas == len(world.all("pods")) == 5
+
+
 async def test_a_paused_one_scales_but_does_not_roll(world: World) -> None:
     await rolled_out(world)
     await world.change(RESOURCE, "web", lambda each: setattr(each.spec, "paused", True))

@@ -7,7 +7,7 @@ stand-in for the node agents. Time moves only when a test moves `now`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from holdfast.api import codec, kinds
@@ -55,7 +55,8 @@ class MemoryEngine:
 
 
 class World:
-    """The cluster. told: notes of the writes that were done, as (reason, message)."""
+    """The cluster. told: notes of the writes that were done, as (reason, message). meanwhile:
+    called between each decision and its commit, for what others write just then."""
 
     def __init__(self, seed: int = 1) -> None:
         self.now = START
@@ -67,6 +68,7 @@ class World:
         self.told: list[tuple[str, str]] = []
         self.refusals: list[ApiError] = []
         self.again_at: dict[tuple[int, Key], float] = {}
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
         self._controllers: list[Controller] = []
         self._keys: list[dict[Key, None]] = []
         for kind in kinds.all_kinds():
@@ -120,6 +122,8 @@ class World:
                 self._keys[index][key] = None
             else:
                 self.again_at[index, key] = decision.again_at
+        if self.meanwhile is not None and decision.orders:
+            await self.meanwhile()
         answers = await self.registry.commit(decision.intents, ADMIN)
         for order, answer in zip(decision.orders, answers, strict=True):
             note: Note | None = order.done
