@@ -141,7 +141,6 @@ def _until(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"not within {START_TIMEOUT_S} s: {what}"
         time.sleep(POLL_S)
-        time.sleep(0.05)
 
 
 def _free_port() -> int:
