@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from holdfast.control.cache import EventType, Update
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 SLICE_S = 0.002
 """How long the loop is held before others get their turn."""
+TOLD_AT_ONCE = 32
+"""The changes of one commit that are told together: few enough for a slice, enough to share what
+is the same for all of them."""
 
-Tell = Callable[[str, Update], None]
-"""The consumer: resource and change. It must not raise."""
+Tell = Callable[[str, "Sequence[Update]"], None]
+"""The consumer: a resource and changes of it, in order. It must not raise."""
 
 
 class Hearing:
@@ -33,17 +36,17 @@ class Hearing:
         self._cache = cache
         self._resources = tuple(resources)
         self._tell = tell
-        self._waiting: deque[tuple[str, Update]] = deque()
+        self._waiting: deque[tuple[str, Sequence[Update]]] = deque()
         self._ends: list[Callable[[], None]] = []  # of the subscriptions; [] = not begun
 
     def begin(self) -> None:
         """Take over what is there and follow from there on. No await in between."""
         assert not self._ends, "heard already"
         for resource in self._resources:
-            for entry in self._cache.list(resource):
-                added = Update(EventType.ADDED, None, entry, entry.revision)
-                self._waiting.append((resource, added))
-            self._ends.append(self._cache.subscribe(resource, self._listener(resource)))
+            listener = self._listener(resource)
+            there = self._cache.list(resource)
+            listener([Update(EventType.ADDED, None, entry, entry.revision) for entry in there])
+            self._ends.append(self._cache.subscribe(resource, listener))
 
     def end(self) -> None:
         """Hear nothing any more; nothing of it is left at the cache."""
@@ -65,7 +68,8 @@ class Hearing:
 
     def _listener(self, resource: str) -> Callable[[list[Update]], None]:
         def changed(updates: list[Update]) -> None:
-            self._waiting.extend((resource, update) for update in updates)
+            for at in range(0, len(updates), TOLD_AT_ONCE):
+                self._waiting.append((resource, updates[at : at + TOLD_AT_ONCE]))
             self.wake.set()
 
         return changed

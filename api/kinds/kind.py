@@ -54,12 +54,6 @@ SELECTABLE: Mapping[str, Callable[[Any], str]] = MappingProxyType(
 """What every kind can be selected by."""
 
 
-@cache
-def _message(module: str, name: str) -> type[Message]:
-    found: type[Message] = getattr(import_module(module), name)
-    return found
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """One resource: its names, what it can do, how it is shown, and whether it is built.
@@ -99,9 +93,15 @@ class Kind:
     @property
     def message(self) -> type[Message]:
         """The class of its objects."""
-        return _message(f"holdfast.api.{self.module}", self.kind)
+        return _message(self)
 
     @property
     def list_kind(self) -> str:
         """The kind of a list of it: "PodList"."""
         return self.kind + "List"
+
+
+@cache  # asked for several times a write
+def _message(kind: Kind) -> type[Message]:
+    found: type[Message] = getattr(import_module(f"holdfast.api.{kind.module}"), kind.kind)
+    return found

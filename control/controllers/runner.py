@@ -113,15 +113,16 @@ class Runner:
             self._hearing.end()
             await self._cancel()
 
-    def _tell_triggers(self, resource: str, update: Update) -> None:
-        now = self._clock()
-        for lane, trigger in self._routes[resource]:
-            try:
-                for key in trigger(self._cache, update):
-                    lane.work.touch(key, now)
-            except Exception:
-                lane.counters.raised += 1
-                log.exception("trigger failed", controller=lane.controller.name)
+    def _tell_triggers(self, resource: str, updates: Sequence[Update]) -> None:
+        now, view, routes = self._clock(), self._cache, self._routes[resource]
+        for update in updates:
+            for lane, trigger in routes:
+                try:
+                    for key in trigger(view, update):
+                        lane.work.touch(key, now)
+                except Exception:
+                    lane.counters.raised += 1
+                    log.exception("trigger failed", controller=lane.controller.name)
 
     def _round(self) -> bool:
         """One slice of every controller. False when all had nothing to do."""

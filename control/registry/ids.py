@@ -12,9 +12,8 @@ from typing import Protocol
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Kubernetes' alphabet for generated names: no vowels, nothing that looks like another."""
-_UUID_BITS = 4 << 76 | 2 << 62
-_UUID_MASK = ~(15 << 76 | 3 << 62)
-"""Where a UUID says its version, 4, and its variant, 2."""
+_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+"""The digit of a UUID that says its variant (the binary digits 10), from a random one."""
 _PAIRS = tuple(first + second for first in SUFFIX_ALPHABET for second in SUFFIX_ALPHABET)
 
 
@@ -22,6 +21,8 @@ class Randomness(Protocol):
     """The part of `random.Random` that is used."""
 
     def getrandbits(self, k: int, /) -> int: ...
+
+    def randbytes(self, n: int, /) -> bytes: ...
 
     def randrange(self, stop: int, /) -> int: ...
 
@@ -34,10 +35,14 @@ class Derived:
     def __init__(self, seed: bytes) -> None:
         self._state = seed
 
+    def randbytes(self, n: int, /) -> bytes:
+        """n random bytes, at most 32."""
+        self._state = state = hashlib.blake2b(self._state, digest_size=32).digest()
+        return state[:n]
+
     def getrandbits(self, k: int, /) -> int:
         """k random bits, at most 256."""
-        self._state = hashlib.blake2b(self._state, digest_size=32).digest()
-        return int.from_bytes(self._state, "big") >> (256 - k)
+        return int.from_bytes(self.randbytes(32), "big") >> (256 - k)
 
     def randrange(self, stop: int, /) -> int:
         """A number from 0 to stop - 1; stop far below 2^128."""
@@ -67,10 +72,9 @@ class Ids:
 
     def uid(self) -> str:
         """A random UUID, version 4 (RFC 9562)."""
-        bits = self._source.getrandbits(128)
-        bits = bits & _UUID_MASK | _UUID_BITS
-        text = f"{bits:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        text = self._source.randbytes(16).hex()
+        variant = _VARIANTS[text[16]]
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
     def suffix(self) -> str:
         """Five characters for generateName."""

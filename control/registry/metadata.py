@@ -21,25 +21,23 @@ MANAGERS_MAX = 10
 """Entries of managedFields kept; the oldest goes first (Kubernetes' bound for updates)."""
 MANAGER_CHARACTERS_MAX = 128
 
-_SYSTEM_FIELDS = frozenset(
-    (
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-        "managedFields",
-        "selfLink",
-        "resourceVersion",
-    )
+_SYSTEM_FIELDS = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "managedFields",
+    "selfLink",
+    "resourceVersion",
 )
 
 
 def clear_system_fields(metadata: Any) -> None:
     """Forget what a client claims about an object that is being created."""
-    for field, _ in metadata.ListFields():
-        if field.name in _SYSTEM_FIELDS:
-            metadata.ClearField(field.name)
+    clear = metadata.ClearField  # cheaper than asking which of them are set
+    for name in _SYSTEM_FIELDS:
+        clear(name)
 
 
 def keep_system_fields(new: Any, old: Any) -> None:
@@ -146,18 +144,21 @@ def check_incarnation(kind: Kind, intent: Intent, old: Any) -> None:
 def stamp_created(metadata: Any, kind: Kind, situation: Situation, *, counted: bool) -> None:
     """Give a new object its identity. counted: it has a generation."""
     metadata.uid = situation.ids.uid()
-    metadata.creationTimestamp.seconds = int(situation.now)
-    if counted:
-        metadata.generation = 1
-    metadata.managedFields.append(_creator(situation.manager, kind.api_version, int(situation.now)))
+    stamp = _stamp(situation.manager, kind.api_version, int(situation.now), counted)
+    metadata.MergeFromString(stamp)
 
 
 @lru_cache(maxsize=64)  # many objects of one request, many requests of a second
-def _creator(manager: str, api_version: str, now_s: int) -> meta_pb2.ManagedFieldsEntry:
-    """Who made an object, and when; whoever adds it copies it."""
-    entry = meta_pb2.ManagedFieldsEntry(manager=manager, operation="Update", apiVersion=api_version)
+def _stamp(manager: str, api_version: str, now_s: int, counted: bool) -> bytes:  # noqa: FBT001
+    """What new objects of one maker and second have in common, as the bytes of a metadata: one
+    merge is cheaper than each field's setting."""
+    stamp = meta_pb2.ObjectMeta()
+    stamp.creationTimestamp.seconds = now_s
+    if counted:
+        stamp.generation = 1
+    entry = stamp.managedFields.add(manager=manager, operation="Update", apiVersion=api_version)
     entry.time.seconds = now_s
-    return entry
+    return stamp.SerializeToString()
 
 
 def stamp_manager(metadata: Any, kind: Kind, situation: Situation, subresource: str) -> None:

@@ -113,15 +113,14 @@ class SchedulerLoop:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _told(self, resource: str, update: Update) -> None:
-        try:
-            if resource == "nodes":
-                self._node_changed(update)
-            else:
-                self._pod_changed(update)
-        except QuantityError as error:
-            entry = update.new or update.old
-            log.warning("not counted", object=repr(entry), error=str(error))
+    def _told(self, resource: str, updates: Sequence[Update]) -> None:
+        changed = self._node_changed if resource == "nodes" else self._pod_changed
+        for update in updates:
+            try:
+                changed(update)
+            except QuantityError as error:
+                entry = update.new or update.old
+                log.warning("not counted", object=repr(entry), error=str(error))
 
     def _node_changed(self, update: Update) -> None:
         if update.new is None:

@@ -19,18 +19,22 @@ def decode(message_type: type[Any], data: bytes) -> Any:
 
     A field that the schema lacks is refused rather than stored and ignored.
     """
-    kind = message_type.DESCRIPTOR.name
     try:
         message = message_type.FromString(data)
     except DecodeError:
-        found = flaws.find(message_type.DESCRIPTOR, data) or "its bytes are no message of that kind"
-        raise ApiError(Reason.BAD_REQUEST, f"the {kind} sent is malformed: {found}", kind) from None
+        raise _malformed(message_type, data, "its bytes are no message of that kind") from None
     message.DiscardUnknownFields()
     # Known fields take the length they came with, unless their writer encoded them another way.
     if message.ByteSize() != len(data) and _has_unknown(message_type, data):
-        found = flaws.find(message_type.DESCRIPTOR, data) or "a field that the schema lacks"
-        raise ApiError(Reason.BAD_REQUEST, f"the {kind} sent is malformed: {found}", kind)
+        raise _malformed(message_type, data, "a field that the schema lacks")
     return message
+
+
+def _malformed(message_type: type[Any], data: bytes, otherwise: str) -> ApiError:
+    """otherwise: what to say when the flaw cannot be found."""
+    kind = message_type.DESCRIPTOR.name
+    found = flaws.find(message_type.DESCRIPTOR, data) or otherwise
+    return ApiError(Reason.BAD_REQUEST, f"the {kind} sent is malformed: {found}", kind)
 
 
 def _has_unknown(message_type: type[Any], data: bytes) -> bool:

@@ -87,15 +87,13 @@ def batched(write: resources_pb2.BatchWrite) -> Intent:
     if write.verb == resources_pb2.DELETE:
         intent = deletion(write.resource, write.namespace, write.name, write.delete_options)
         return intent if not write.uid else _with_uid(intent, write.uid)
-    if write.subresource not in _BATCH_SUBRESOURCES:
-        what = f'a batch cannot write the subresource "{write.subresource}"'
-        raise ApiError(Reason.BAD_REQUEST, what)
-    message = decode(_kind(write.resource).message, write.object)
-    verb = _BATCH_VERBS.get(write.verb)
+    verb, resource, part = _BATCH_VERBS.get(write.verb), write.resource, write.subresource
     if verb is None:
         raise ApiError(Reason.BAD_REQUEST, f"a write of a batch has no verb {write.verb}")
-    namespace, name = write.namespace, write.name
-    return Intent(verb, write.resource, namespace, name, message, write.subresource, uid=write.uid)
+    if part not in _BATCH_SUBRESOURCES:
+        raise ApiError(Reason.BAD_REQUEST, f'a batch cannot write the subresource "{part}"')
+    message = decode(_kind(resource).message, write.object)
+    return Intent(verb, resource, write.namespace, write.name, message, part, None, write.uid)
 
 
 def tell(
