@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 
 from holdfast.api.codec.fields import Field, Form, Many, fields_of
 from holdfast.api.codec.forms import ZERO_QUANTITY
+from holdfast.api.varints import read_varint
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
@@ -55,7 +56,7 @@ def _holds_empties(data: bytes, at: int, end: int, tags: dict[int, Rule]) -> boo
         tag = data[at]
         at += 1
         if tag > 127:
-            tag, at = _varint(data, at - 1)
+            tag, at = read_varint(data, at - 1)
         start, stop = _extent(data, at, tag & 7)
         if stop > zero:
             clears, message = tags.get(tag, KEEP)
@@ -74,7 +75,7 @@ def _extent(data: bytes, at: int, wire: int) -> tuple[int, int]:
         length = data[at]
         if length < 128:
             return at + 1, at + 1 + length
-        length, at = _varint(data, at)
+        length, at = read_varint(data, at)
         return at, at + length
     if wire == VARINT:
         stop = at
@@ -83,22 +84,6 @@ def _extent(data: bytes, at: int, wire: int) -> tuple[int, int]:
         return at, stop + 1
     # Groups, which only unknown fields can be, have no extent: what stands in them follows.
     return at, at + {FIXED64: 8, FIXED32: 4}.get(wire, 0)
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that starts at `at`, and where the next thing starts."""
-    byte = data[at]
-    at += 1
-    if byte < 128:
-        return byte, at
-    value, shift = byte & 127, 7
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
 
 
 @cache  # one table a message type of the schema

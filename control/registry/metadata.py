@@ -149,7 +149,7 @@ def stamp_created(metadata: Any, kind: Kind, situation: Situation, *, counted: b
 
 
 @lru_cache(maxsize=64)  # many objects of one request, many requests of a second
-def _stamp(manager: str, api_version: str, now_s: int, counted: bool) -> bytes:  # noqa: FBT001
+def _stamp(manager: str, api_version: str, now_s: int, counted: bool) -> bytes:
     """What new objects of one maker and second have in common, as the bytes of a metadata: one
     merge is cheaper than each field's setting."""
     stamp = meta_pb2.ObjectMeta()

@@ -6,6 +6,7 @@ from typing import Any
 
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.kinds import Kind
+from holdfast.api.varints import read_varint
 
 OBJECT_BYTES_MAX = 1_572_864
 """1.5 MiB, etcd's and so Kubernetes' own bound."""
@@ -31,12 +32,5 @@ def serialized(message: Any, kind: Kind, rest: bytes = b"") -> bytes:
 def first_field_bytes(data: bytes) -> int:
     """How long the first field of a message is, with its tag and length: the metadata of a stored
     object."""
-    length = shift = 0
-    at = 1
-    while True:
-        byte = data[at]
-        at += 1
-        length |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return at + length
-        shift += 7
+    length, at = read_varint(data, 1)
+    return at + length
