@@ -184,18 +184,18 @@ class Cache:
                 self._prints[update.new.key] = message.SerializeToString(deterministic=True)
 
     def _update(self, change: Change) -> Update:
-        key = change.key
+        revision, key, value, _, created, _, _ = change
         table = self._tables.get(key.resource)
         if table is None:
             table = self._tables[key.resource] = Table(key.resource)
-        if change.value is None:
+        if value is None:
             if self._prints:
                 self._prints.pop(key, None)
-            return Update(EventType.DELETED, table.remove(key), None, change.revision)
-        message = self.decode(key.resource, change.value)
-        entry = Entry(key, change.revision, change.created, message, change.value)
+            return Update(EventType.DELETED, table.remove(key), None, revision)
+        message = self.decode(key.resource, value)
+        entry = Entry(key, revision, created, message, value)
         old = table.put(entry)
         if self._prints is not None and message is not None:
             self._prints[key] = message.SerializeToString(deterministic=True)
         type_ = EventType.MODIFIED if old else EventType.ADDED
-        return Update(type_, old, entry, change.revision)
+        return Update(type_, old, entry, revision)

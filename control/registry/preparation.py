@@ -45,7 +45,7 @@ def stands_alone(intent: Intent) -> bool:
 def key_of(intent: Intent) -> Key:
     """The key an intent is about, name "" when it will be generated."""
     namespace, name = intent.namespace, intent.name
-    if intent.message is not None:
+    if not (namespace and name) and intent.message is not None:
         metadata = intent.message.metadata
         namespace, name = namespace or metadata.namespace, name or metadata.name
     return Key(intent.resource, namespace, name)
