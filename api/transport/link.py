@@ -39,7 +39,7 @@ CLOSE_TIMEOUT_S = 0.5
 CLOSING_S_MAX = 5.0
 """And when nobody waits."""
 REST_S = 1.0
-"""How often a peer's useless frames are counted anew (`Connection.rested`)."""
+"""How often a peer's useless frames are counted anew (`Patience.rested`)."""
 WRITE_BUFFER_BYTES = 256 << 10
 """More than this unwritten, and writers of streams wait."""
 BACKLOG_BYTES_MAX = 256 << 20
@@ -198,7 +198,7 @@ class Link(asyncio.Protocol):
         self._heard_at = now = self._loop.time()
         if now - self._rested_at >= REST_S:
             self._rested_at = now
-            connection.rested()
+            connection.patience.rested()
         try:
             events = connection.receive(data)
         except ProtocolError as error:
@@ -276,7 +276,7 @@ class Link(asyncio.Protocol):
         out.clear()
         self.transport.write(data)
         if not self._paused:
-            connection.written()
+            connection.patience.written()
         if self._paused or connection.unsent_bytes:
             waiting = connection.unsent_bytes + self.transport.get_write_buffer_size()
             if waiting > BACKLOG_BYTES_MAX:

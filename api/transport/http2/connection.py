@@ -3,7 +3,7 @@
 Pure module. `receive` reads what came and returns what happened; the `send…` methods put frames
 into `out`, which the link takes and writes. Data waits here, in order, while the peer's windows
 are closed; `unsent` tells its writer to wait. What the peer may do wrong ends the connection
-(ProtocolError) or, where the RFC says so, the stream.
+(ProtocolError) or, where the RFC says so, the stream; what wears us out is counted by `patience`.
 
 Windows that we grant are two accounts. The connection's is given back as a whole by `give_back`,
 whatever became of the streams, so that no way for a stream to end can leak it. A stream's is given
@@ -15,7 +15,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from holdfast.api.transport.http2 import frames
+from holdfast.api.transport.http2 import frames, settings
 from holdfast.api.transport.http2.events import (
     DataReceived,
     Event,
@@ -27,21 +27,16 @@ from holdfast.api.transport.http2.events import (
     WentAway,
 )
 from holdfast.api.transport.http2.fields import LIST_BYTES_MAX, Decoder, FieldsError
+from holdfast.api.transport.http2.floods import Patience
 from holdfast.api.transport.http2.frames import Code, Setting
 from holdfast.api.transport.http2.outgoing import Outgoing
+from holdfast.api.transport.http2.settings import FRAME_BYTES_MAX
 from holdfast.api.transport.http2.windows import CONNECTION_BYTES, STREAM_BYTES, Allowance
 
-FRAME_BYTES_MAX = 64 << 10
-"""Of a frame that we take."""
-ANSWERS_UNREAD_MAX = 1000
-"""Answers to pings, settings and refused streams that a peer may leave unread."""
-EFFORT_MAX = 10_000
-"""What a peer may ask for between two calls of `rested`, in frames that carry nothing."""
 _PING_EFFORT, _RESET_EFFORT, _SETTINGS_EFFORT = 1, 2, 20
 
 _head = struct.Struct(">HBBBL").unpack_from
 _long = struct.Struct(">L").unpack_from
-_setting = struct.Struct(">HL").iter_unpack
 
 
 class Connection:
@@ -67,8 +62,8 @@ class Connection:
         self._due = 0  # bytes of the connection's window that were not given back
         self._outgoing = Outgoing(self.out, self._sent)
         self._block: tuple[int, int, bytearray] | None = None  # stream, flags: not yet whole
-        self._answers = 0
-        self._effort = 0
+        self.patience = Patience(self.out)
+        self._tire, self._answer = self.patience.tire, self.patience.answer
         self._readers: dict[int, Callable[[int, int, bytes, list[Event]], None]] = {
             frames.DATA: self._data,
             frames.HEADERS: self._headers,
@@ -86,20 +81,7 @@ class Connection:
 
     def start(self) -> None:
         """The preface and our settings; the first thing on either side."""
-        values = {
-            Setting.MAX_FRAME_SIZE: FRAME_BYTES_MAX,
-            Setting.INITIAL_WINDOW_SIZE: STREAM_BYTES,
-            Setting.MAX_HEADER_LIST_SIZE: LIST_BYTES_MAX,
-            Setting.ENABLE_PUSH: 0,
-        }
-        if self.client:
-            self.out.append(frames.PREFACE)
-        else:
-            del values[Setting.ENABLE_PUSH]
-            values[Setting.MAX_CONCURRENT_STREAMS] = self._streams_max
-        self.out.append(frames.settings(values))
-        more = CONNECTION_BYTES - frames.WINDOW_DEFAULT
-        self.out.append(frames.window_update(0, more))
+        self.out += settings.ours(client=self.client, streams_max=self._streams_max)
 
     @property
     def may_open(self) -> bool:
@@ -152,14 +134,6 @@ class Connection:
         """Take no more streams: those that come later are as if they had never been sent."""
         self._left = True
         self.out.append(frames.goaway(self.last_received, code, text.encode()))
-
-    def written(self) -> None:
-        """The link's own buffer is not full: the peer reads what we write."""
-        self._answers = 0
-
-    def rested(self) -> None:
-        """Some time has passed (the link's second): the peer may be as wearying as before."""
-        self._effort = 0
 
     def unsent(self, stream: int) -> int:
         """Bytes that wait for the peer's windows on this stream."""
@@ -218,7 +192,10 @@ class Connection:
     def _receive(self, data: bytes, events: list[Event]) -> None:
         if self._rest:
             data = self._rest + data
-        start = 0 if self.greeted else self._greeting(data)
+        start = 0
+        if not self.greeted:
+            start = settings.greeting(data, preface_due=self._preface_due)
+            self._preface_due = self._preface_due and not start
         end = len(data)
         while end - start >= frames.HEAD_BYTES and not self._preface_due:
             high, low, kind, flags, stream = _head(data, start)
@@ -235,23 +212,6 @@ class Connection:
             read = self._readers.get(kind, self._ignored)  # unknown kinds are ignored (§4.1)
             read(flags, stream & 0x7FFFFFFF, payload, events)
         self._rest = data[start:]
-
-    def _greeting(self, data: bytes) -> int:
-        """The first bytes: a client's preface (§3.4), and SETTINGS. Returns where the frames
-        begin."""
-        start = 0
-        if self._preface_due:
-            if not frames.PREFACE.startswith(data[: len(frames.PREFACE)]):
-                raise ProtocolError(Code.PROTOCOL_ERROR, "the client does not speak HTTP/2")
-            if len(data) < len(frames.PREFACE):
-                return 0
-            self._preface_due = False
-            start = len(frames.PREFACE)
-        head = data[start : start + frames.HEAD_BYTES]
-        wrong = head[:1] not in (b"", b"\0") or head[3:4] not in (b"", b"\4")
-        if wrong or head[4:5] not in (b"", b"\0"):
-            raise ProtocolError(Code.PROTOCOL_ERROR, "the peer does not speak HTTP/2")
-        return start
 
     def _data(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
         size = len(payload)
@@ -376,24 +336,19 @@ class Connection:
             return
         # Before what they allow: a peer holds us to the old windows until it is acknowledged.
         self._answer(frames.frame(frames.SETTINGS, frames.ACK, 0), _SETTINGS_EFFORT)
-        # Of a parameter given twice the last counts (§6.5.3); windows are corrected only once.
-        for key, value in dict(_setting(payload)).items():
-            self._set(key, value)
+        self._set(settings.theirs(payload))
         events.append(SettingsReceived(not self.greeted))
         self.greeted = True
 
-    def _set(self, key: int, value: int) -> None:
-        if key == Setting.INITIAL_WINDOW_SIZE:
-            if value > frames.WINDOW_MAX or not self._outgoing.stream_window(value):
-                raise ProtocolError(Code.FLOW_CONTROL_ERROR, f"a window of {value} bytes")
-        elif key == Setting.MAX_FRAME_SIZE:
-            if not frames.FRAME_BYTES_DEFAULT <= value < 1 << 24:
-                raise ProtocolError(Code.PROTOCOL_ERROR, f"frames of {value} bytes")
-            self._outgoing.frame_bytes(value)
-        elif key == Setting.MAX_CONCURRENT_STREAMS:
-            self.peer_streams_max = value
-        elif key == Setting.ENABLE_PUSH and value > 1:
-            raise ProtocolError(Code.PROTOCOL_ERROR, f"ENABLE_PUSH is {value}")
+    def _set(self, values: dict[int, int]) -> None:
+        # Before the window: what waits for that goes out in frames that are taken.
+        if Setting.MAX_FRAME_SIZE in values:
+            self._outgoing.frame_bytes(values[Setting.MAX_FRAME_SIZE])
+        window = values.get(Setting.INITIAL_WINDOW_SIZE)
+        if window is not None and not self._outgoing.stream_window(window):
+            raise ProtocolError(Code.FLOW_CONTROL_ERROR, f"a window of {window} bytes")
+        if Setting.MAX_CONCURRENT_STREAMS in values:
+            self.peer_streams_max = values[Setting.MAX_CONCURRENT_STREAMS]
 
     def _push_promise(self, _flags: int, _stream: int, _payload: bytes, _: list[Event]) -> None:
         raise ProtocolError(Code.PROTOCOL_ERROR, "PUSH_PROMISE was not allowed")
@@ -435,20 +390,6 @@ class Connection:
         if stream == 0:
             raise ProtocolError(code, f"the window grew by {amount}")
         self._fail(stream, code, events)
-
-    def _answer(self, answer: bytes, effort: int) -> None:
-        """An answer that costs the peer nothing to ask for: so many unread, and no more."""
-        self._tire(effort)
-        self._answers += 1
-        if self._answers > ANSWERS_UNREAD_MAX:
-            raise ProtocolError(Code.ENHANCE_YOUR_CALM, "too many frames that want an answer")
-        self.out.append(answer)
-
-    def _tire(self, effort: int) -> None:
-        """Work that nobody gains from (pings, resets, empty frames…): so much a while."""
-        self._effort += effort
-        if self._effort > EFFORT_MAX:
-            raise ProtocolError(Code.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
 
 
 def _unpadded(payload: bytes) -> bytes:

@@ -25,7 +25,7 @@ def server(streams_max: int = 100) -> Connection:
     connection.start()
     connection.receive(GREETING)
     connection.out.clear()
-    connection.written()
+    connection.patience.written()
     return connection
 
 
@@ -75,8 +75,8 @@ def settle(one: Connection, other: Connection) -> tuple[list[Event], list[Event]
     while one.out or other.out:
         for sender, receiver, events in ((one, other, seen[1]), (other, one, seen[0])):
             sent = taken(sender)
-            sender.written()
-            sender.rested()
+            sender.patience.written()
+            sender.patience.rested()
             new = receiver.receive(sent)
             for event in new:
                 if isinstance(event, DataReceived):

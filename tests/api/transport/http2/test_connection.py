@@ -5,11 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.api.transport.http2 import frames
-from holdfast.api.transport.http2.connection import (
-    ANSWERS_UNREAD_MAX,
-    EFFORT_MAX,
-    Connection,
-)
+from holdfast.api.transport.http2.connection import Connection
 from holdfast.api.transport.http2.events import (
     DataReceived,
     HeadersReceived,
@@ -20,6 +16,7 @@ from holdfast.api.transport.http2.events import (
     WentAway,
 )
 from holdfast.api.transport.http2.fields import LIST_BYTES_MAX
+from holdfast.api.transport.http2.floods import ANSWERS_UNREAD_MAX, EFFORT_MAX
 from holdfast.api.transport.http2.frames import Code, Setting
 from holdfast.api.transport.http2.windows import CONNECTION_BYTES, STREAM_BYTES
 from tests.api.transport.http2.peers import (
@@ -202,6 +199,20 @@ def test_settings_are_acknowledged_before_what_they_allow_is_sent() -> None:
     assert [kind for kind, _ in kinds(taken(one))] == [SETTINGS, DATA]
 
 
+def test_what_waited_goes_in_frames_of_the_size_that_came_with_its_window() -> None:
+    one = server()
+    one.receive(frames.settings({Setting.MAX_FRAME_SIZE: 1 << 16}))
+    one.receive(F(HEADERS, frames.END_HEADERS | frames.END_STREAM, 1, BLOCK))
+    one.send_headers(1, BLOCK)
+    one.send_data(1, bytes(frames.WINDOW_DEFAULT))
+    one.receive(frames.window_update(0, 1 << 20))
+    one.send_data(1, bytes(40_000))
+    one.out.clear()
+    sent = {Setting.INITIAL_WINDOW_SIZE: 1 << 20, Setting.MAX_FRAME_SIZE: 1 << 14}
+    one.receive(frames.settings(sent))
+    assert [kind for kind, _ in kinds(taken(one))] == [SETTINGS, DATA, DATA, DATA]
+
+
 def test_a_servers_answer_ends_a_request_that_goes_on() -> None:
     connection = server()
     connection.receive(headers(1))
@@ -302,13 +313,13 @@ def flood(connection: Connection, sent: bytes) -> int:
             assert error.code is Code.ENHANCE_YOUR_CALM
             return count
         connection.out.clear()
-        connection.written()
+        connection.patience.written()
     raise AssertionError("it was taken for ever")
 
 
 def reset_at_once() -> int:
     connection = server()
-    connection.rested()
+    connection.patience.rested()
     for number in range(EFFORT_MAX):
         stream = 2 * number + 1
         try:
@@ -336,9 +347,9 @@ def test_rapid_resets_are_bounded() -> None:
 )
 def test_frames_that_carry_nothing_are_bounded(begin: bytes, sent: bytes, bound: int) -> None:
     connection = server()
-    connection.rested()
+    connection.patience.rested()
     connection.receive(begin)
-    connection._effort = 0
+    connection.patience.rested()
     assert flood(connection, sent) == bound
 
 
@@ -347,8 +358,8 @@ def test_after_a_rest_as_much_is_taken_again() -> None:
     for _ in range(3):
         for _ in range(100):
             connection.receive(frames.ping(b"12345678") * 90)
-            connection.written()
-        connection.rested()
+            connection.patience.written()
+        connection.patience.rested()
 
 
 def test_answers_that_nobody_reads_are_bounded() -> None:
