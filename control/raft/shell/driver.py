@@ -15,21 +15,19 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from holdfast.control.raft.errors import ProposalDroppedError, StepError
 from holdfast.control.raft.messages import (
-    LOCAL_APPEND,
-    LOCAL_APPLY,
     NONE,
     ConfChange,
     ConfChangeV2,
     Entry,
     EntryType,
     Message,
-    MessageType,
     decode_conf_change,
 )
 from holdfast.control.raft.node import RawNode
-from holdfast.control.raft.progress import ProgressState
 from holdfast.control.raft.ready import Role, Status
 from holdfast.control.raft.shell.appends import Appends
+from holdfast.control.raft.shell.candidacy import Candidacy
+from holdfast.control.raft.shell.needs import needed
 from holdfast.control.raft.shell.reads import Reads
 from holdfast.control.raft.shell.seams import (
     Batch,
@@ -42,15 +40,15 @@ from holdfast.control.raft.shell.seams import (
     View,
 )
 from holdfast.control.raft.shell.settings import config
+from holdfast.control.raft.shell.ticking import TickTimer
 from holdfast.control.raft.shell.waits import Waits
+from holdfast.control.raft.shell.work import Work
 from holdfast.control.raft.storage import LogStorage
 
 IDLE_FLUSH_S = 0.02
 """Rows of applied entries wait this long for a log transaction to ride in."""
 FULL_RETRY_S = 1.0
 """On a full disk writing is tried again this often; who asks is tried at once."""
-STANDS = 4
-"""How often votes are asked for at once when the leader's process is gone; then it is as always."""
 SLICE_S = 0.004
 """Messages are stepped for so long before others run."""
 
@@ -72,18 +70,13 @@ class Driver:
         self._node = self._new_node()
         self._inbox: deque[Message] = deque()
         self._wake = asyncio.Event()  # set by receive and the tick's timer; `turn` waits
-        self._to_write = asyncio.Event()  # set by _pump and `apply`; `write` waits
-        self._to_apply = asyncio.Event()  # set by _pump; `apply` waits
-        self._applied = asyncio.Event()  # set when nothing is left to apply; `write` waits
-        self._applied.set()
-        self._applies: deque[Message] = deque()
+        self._work = Work(transport, self._new_appends())
         self._waits = Waits()
-        self._appends = self._new_appends()
         self._reads = self._new_reads()
+        self._candidacy = Candidacy(setup, observer, self._stand)
         self._flush_s = IDLE_FLUSH_S
         self._paused = False  # the disk is full: nothing is stepped
         self._led_term = 0  # the term whose first own entry was applied here as leader
-        self._tick_due = False  # set by the tick's timer, cleared by `turn`
         self._halted = False  # nothing new is stepped; `write` and `apply` finish and end
         self._ended = False  # `write` has ended
 
@@ -96,7 +89,7 @@ class Driver:
         """Step nothing more. The jobs finish what is under way, flush, and end."""
         self._halted = True
         self._wake.set()
-        self._to_write.set()
+        self._work.to_write.set()
 
     @property
     def jobs(self) -> tuple[Callable[[], Awaitable[None]], ...]:
@@ -110,18 +103,8 @@ class Driver:
         return self._node.raft.log.applied
 
     def needed(self) -> int:
-        """The index that the peer furthest behind has, of those heard of lately; whom a snapshot
-        is sent to will need what follows it. On others than the leader: 0."""
-        raft = self._node.raft
-        if raft.role is not Role.LEADER:
-            return 0
-        lowest = raft.log.applied
-        for member, progress in raft.tracker.visit():
-            if progress.state is ProgressState.SNAPSHOT:
-                lowest = min(lowest, progress.pending_snapshot)
-            elif progress.recent_active and member != raft.id:
-                lowest = min(lowest, progress.match)
-        return lowest
+        """The index up to which no peer needs the log (`needs`)."""
+        return needed(self._node.raft)
 
     def status(self) -> Status:
         """What the core knows."""
@@ -210,60 +193,40 @@ class Driver:
             return
         self._node.forget_leader()
         self._pump()
-        self._stand_later(STANDS)
-
-    def _stand_later(self, times: int) -> None:
-        """Ask for votes at a random moment, and again while nobody leads: a vote that is asked
-        for before the others have noticed is refused."""
-        delay = self._setup.pace.rejoin_s * self._setup.randomness(1_000) / 1_000
-        asyncio.get_running_loop().call_later(delay, self._stand, self._node, times)
+        self._candidacy.begin(self._node)
 
     def resume(self) -> None:
         """Try again at once after the disk was full."""
-        if self._paused and self._applied.is_set():
+        if self._paused and self._work.applied.is_set():
             self._rebuild()
 
-    def _stand(self, node: RawNode, times: int) -> None:
-        waits = self.view.role in (Role.FOLLOWER, Role.PRE_CANDIDATE)
+    def _stand(self, node: RawNode) -> bool:
+        """See Candidacy."""
         if node is not self._node or self._paused or self._halted or self.view.leader != NONE:
-            return
-        try:
-            if waits:
-                node.campaign()
-                self._pump()
-        except BaseException as error:
-            self._observer.failed(error)
-            raise
-        if times > 1:
-            self._stand_later(times - 1)
+            return False
+        if self.view.role in (Role.FOLLOWER, Role.PRE_CANDIDATE):
+            node.campaign()
+            self._pump()
+        return True
 
     async def turn(self) -> None:
         """Step what was received, and tick."""
-        loop, tick_s = asyncio.get_running_loop(), self._setup.pace.tick_s
-        due = loop.time() + tick_s
-        timer = loop.call_at(due, self._time_passed)
+        loop = asyncio.get_running_loop()
+        timer = TickTimer(self._setup.pace.tick_s, self._wake)
         try:
             while not self._halted:
                 await self._wake.wait()
                 self._wake.clear()
                 self._take_in(loop.time() + SLICE_S)
-                if self._tick_due:
-                    self._tick_due = False
+                if timer.due:
                     self._tick()
-                    now = loop.time()
-                    due = due + tick_s if due + tick_s > now else now + tick_s
-                    timer = loop.call_at(due, self._time_passed)
+                    timer.again()
                 self._pump()
                 if self._inbox:
                     self._wake.set()
                     await asyncio.sleep(0)
         finally:
             timer.cancel()
-
-    def _time_passed(self) -> None:
-        """The tick's timer: it alone says when, because timers may come a little early."""
-        self._tick_due = True
-        self._wake.set()
 
     def _take_in(self, until: float) -> None:
         now = asyncio.get_running_loop().time
@@ -289,30 +252,13 @@ class Driver:
             node = self._node
             while node.has_ready():
                 ready = node.ready()
-                self._route(ready.messages)
+                self._work.route(ready.messages)
                 if ready.read_states:
                     self._reads.settle(ready.read_states)
             self._look()
         except BaseException as error:
             self._observer.failed(error)
             raise
-
-    def _route(self, messages: Sequence[Message]) -> None:
-        outgoing: list[Message] = []
-        for message in messages:
-            if message.to == LOCAL_APPEND:
-                self._appends.add(message)
-                self._to_write.set()
-            elif message.to == LOCAL_APPLY:
-                self._applies.append(message)
-                self._applied.clear()
-                self._to_apply.set()
-            elif message.type is MessageType.SNAP:
-                self._transport.send_snapshot(message)
-            else:
-                outgoing.append(message)
-        if outgoing:
-            self._transport.send(outgoing)
 
     def _look(self) -> None:
         """Tell the observer when something changed."""
@@ -328,9 +274,9 @@ class Driver:
         """Make batches durable, one transaction each."""
         while not self._ended:
             await self._until_work()
-            batch = self._appends.take()
+            batch = self._work.appends.take()
             if batch.snapshot:
-                await self._applied.wait()
+                await self._work.applied.wait()
             node = self._node
             try:
                 await self._writer.write(batch)
@@ -345,9 +291,9 @@ class Driver:
             self._end_when_level()
 
     def _end_when_level(self) -> None:
-        if self._halted and self._applied.is_set() and not self._appends.urgent:
+        if self._halted and self._work.applied.is_set() and not self._work.appends.urgent:
             self._ended = not self._writer.lagging
-            self._to_apply.set()
+            self._work.to_apply.set()
 
     async def _met_full(self, batch: Batch, error: LogFullError) -> None:
         self._flush_s = FULL_RETRY_S
@@ -355,20 +301,20 @@ class Driver:
             await self._step_down(error)
         if self._halted:  # what is behind stays in the log, and is replayed from there
             self._ended = True
-            self._to_apply.set()
+            self._work.to_apply.set()
 
     async def _until_work(self) -> None:
         """Until something is to be made durable, or rows wait behind for long enough."""
-        while not self._appends.urgent:
-            self._to_write.clear()
-            if self._halted and self._applied.is_set():
+        while not self._work.appends.urgent:
+            self._work.to_write.clear()
+            if self._halted and self._work.applied.is_set():
                 return
             if not self._writer.lagging and not self._paused:
-                await self._to_write.wait()
+                await self._work.to_write.wait()
                 continue
             try:
                 async with asyncio.timeout(self._flush_s):
-                    await self._to_write.wait()
+                    await self._work.to_write.wait()
             except TimeoutError:
                 if self._paused:
                     self.resume()
@@ -377,19 +323,19 @@ class Driver:
     async def apply(self) -> None:
         """Feed the state machine."""
         while not self._ended:
-            while self._applies:
-                message, node = self._applies.popleft(), self._node
+            while self._work.applies:
+                message, node = self._work.applies.popleft(), self._node
                 for entry in message.entries:
                     await self._apply_entry(entry)
                 self._reached()
                 if node is self._node and not self._paused:
                     self._respond(message.responses)
-                self._to_write.set()
-            self._applied.set()
-            self._to_write.set()
-            self._to_apply.clear()
+                self._work.to_write.set()
+            self._work.applied.set()
+            self._work.to_write.set()
+            self._work.to_apply.clear()
             if not self._ended:
-                await self._to_apply.wait()
+                await self._work.to_apply.wait()
 
     async def _apply_entry(self, entry: Entry) -> None:
         if entry.index <= self._node.apply_floor():
@@ -424,9 +370,9 @@ class Driver:
         """Forget what is not durable. What was handed out to be applied is durable: it is
         applied first, so that the core that comes next does not hand it out again."""
         self._paused = True
-        await self._applied.wait()
+        await self._work.applied.wait()
         self._node = self._new_node()
-        self._appends = self._new_appends()
+        self._work.appends = self._new_appends()
         self._led_term = 0
         self._observer.full(error)
         self._look()
