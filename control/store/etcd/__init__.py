@@ -18,7 +18,7 @@ have come back and the listeners have been told. Other control nodes follow the 
 
 From the inside out: `stored` (what is where), `target` (the address text), `image`, `planning`
 (what may be made), `folding` (what was made), all pure; `connection`, `watching`, `reading`,
-`replica` (memory that follows etcd), `histories`, `writer`, `leadership`, `controls` (who the
-control nodes are), `upkeep`; `engine` joins them; `moving` moves a cluster here or away,
-`importing` fills the store for it.
+`replica` (memory that follows etcd), `founding`, `past` (reads of it), `writer`, `leadership`,
+`controls` (who the control nodes are), `upkeep`; `engine` joins them; `moving` moves a cluster
+here or away, `importing` fills the store for it.
 """

@@ -13,30 +13,26 @@ from typing import NamedTuple
 
 import structlog
 
-from holdfast.api.etcd.v1 import etcd_pb2 as etcd
 from holdfast.control.store.commands import Change, Commit, Compact, Key, Refusal, Result, Row, flaw
 from holdfast.control.store.engine import (
     EngineStatus,
-    ExpiredError,
     FatalStoreError,
     Listener,
     NotLeaderError,
     Reset,
     StoreError,
 )
-from holdfast.control.store.etcd import controls, reading
-from holdfast.control.store.etcd.connection import CompactedError, Connection
-from holdfast.control.store.etcd.folding import ForeignError
-from holdfast.control.store.etcd.histories import Histories
+from holdfast.control.store.etcd import controls, founding, reading
+from holdfast.control.store.etcd.connection import Connection
 from holdfast.control.store.etcd.leadership import Leadership
-from holdfast.control.store.etcd.planning.batches import PART_WRITES_MAX, created_at, put, split
-from holdfast.control.store.etcd.replica import Replica
+from holdfast.control.store.etcd.past.histories import Histories
+from holdfast.control.store.etcd.past.reads import Past
+from holdfast.control.store.etcd.planning.batches import PART_WRITES_MAX, split
 from holdfast.control.store.etcd.stored import values
 from holdfast.control.store.etcd.stored.layout import Layout
 from holdfast.control.store.etcd.stored.values import Control, Controls
 from holdfast.control.store.etcd.target import Target
 from holdfast.control.store.etcd.upkeep import Upkeep
-from holdfast.control.store.etcd.watching import FloorError
 from holdfast.control.store.etcd.writer import Writer
 from holdfast.control.store.groups import add_all, join
 from holdfast.control.store.state import refused
@@ -102,8 +98,11 @@ class EtcdEngine:
         Raises StoreError when etcd does not answer, or holds something else."""
         connection = self._connection = Connection(self._target)
         try:
-            self._replica = await self._load(connection)
+            self._replica = await founding.load(connection, self._target, self._layout, *self._ids)
             self._histories = Histories(connection, self._layout, self._replica)
+            self._past = Past(
+                connection, self._target, self._layout, self._replica, self._histories
+            )
             self._writer = Writer(connection, self._layout, self._replica)
             self._leadership = Leadership(
                 connection, self._layout, self._replica, self._writer, self._me
@@ -119,42 +118,6 @@ class EtcdEngine:
             await self._close()
             raise
         log.info("store opened", target=str(self._target), revision=self.revision)
-
-    async def _load(self, connection: Connection) -> Replica:
-        replica = Replica(connection, self._layout)
-        await replica.load()
-        new, wanted = self._ids
-        if not (replica.cluster.cluster_id or new):
-            raise StoreError(f"{self._target} holds no cluster below /{self._target.prefix}")
-        if not replica.cluster.cluster_id:
-            await self._found(connection, wanted or new)
-            replica = Replica(connection, self._layout)
-            await replica.load()
-        found = replica.cluster.cluster_id
-        if wanted and found != wanted:
-            raise FatalStoreError(
-                f"{self._target} holds cluster {found} below /{self._target.prefix}, not {wanted}: "
-                "choose another prefix"
-            )
-        if replica.cluster.moving:
-            raise FatalStoreError(
-                f"{self._target} holds a cluster below /{self._target.prefix} whose move did not "
-                "end: delete those keys and move it again"
-            )
-        return replica
-
-    async def _found(self, connection: Connection, cluster_id: str) -> None:
-        """Make an empty store, unless another control node just did."""
-        layout = self._layout
-        cluster, head = values.Cluster(cluster_id), values.Head(0, 0, 0, 0, ())
-        request = etcd.TxnRequest(
-            compare=[created_at(layout.cluster, 0), created_at(layout.head, 0)],
-            success=[
-                put(layout.cluster, values.encode_cluster(cluster)),
-                put(layout.head, values.encode_head(head)),
-            ],
-        )
-        await connection.call(lambda member: member.kv.Txn, request)
 
     async def _tell_loaded(self) -> None:
         """Tell the listeners every object as a change, oldest first."""
@@ -396,41 +359,13 @@ class EtcdEngine:
         self, resource: str, namespace: str, revision: int, after: Key | None, limit: int
     ) -> list[Row]:
         """See Engine.page."""
-        connection, replica = self._open(), self._replica
-        self._check_floor(revision)
-        if revision > self.revision:
-            raise StoreError(f"revision {revision} is not reached yet")
-        if revision < replica.revisions.of(replica.created):
-            return []
-        try:
-            return await reading.page(
-                connection, self._layout, replica.revisions, (resource, namespace), revision,
-                after, limit,
-            )  # fmt: skip
-        except (CompactedError, FloorError) as error:
-            raise self._expired(revision) from error
-        except ForeignError as error:
-            raise StoreError(f"{self._target}: {error}") from error
+        self._open()
+        return await self._past.page((resource, namespace), revision, after, limit)
 
     async def history(self, after: int, limit: int) -> list[Change]:
         """See Engine.history."""
         self._open()
-        self._check_floor(after)
-        try:
-            return await self._histories.read(after, limit)
-        except FloorError as error:
-            raise self._expired(after) from error
-        except ForeignError as error:
-            raise StoreError(f"{self._target}: {error}") from error
-
-    def _check_floor(self, revision: int) -> None:
-        floor = self._replica.image.floor
-        if revision < floor:
-            raise ExpiredError(f"revision {revision} is too old: history is kept from {floor}")
-
-    def _expired(self, revision: int) -> ExpiredError:
-        """etcd was compacted by another program."""
-        return ExpiredError(f"revision {revision} is too old: etcd was compacted behind it")
+        return await self._past.history(after, limit)
 
     @property
     def revision(self) -> int:

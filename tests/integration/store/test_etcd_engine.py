@@ -18,9 +18,9 @@ from holdfast.control.store.engine import (
     NotLeaderError,
     StoreError,
 )
-from holdfast.control.store.etcd import histories
 from holdfast.control.store.etcd.connection import Connection
 from holdfast.control.store.etcd.engine import EtcdEngine, Standing
+from holdfast.control.store.etcd.past import histories
 from holdfast.control.store.etcd.planning.batches import put as etcd_put
 from holdfast.control.store.etcd.stored.layout import Layout
 from holdfast.control.store.etcd.stored.revisions import CHANGES_MAX
