@@ -7,7 +7,7 @@ be at the other end.
 
 From below: `http2` is the protocol as a pure state machine; `messages` and `metadata` are gRPC's
 forms on top, pure as well; `link` joins a connection to an asyncio transport; `stream` is the
-receiving half of a call; `server` with `servercall` and `channel` with `clientcall` are the two
-ends, with the calling conventions of grpc.aio, so that generated stubs and grpcio's own services
-(health, reflection) work on them. No service and no object of ours is known here.
+receiving half of a call; `server` with `servercall` and `channel` with `clientcall` and `unary` are
+the two ends, with the calling conventions of grpc.aio, so that generated stubs and grpcio's own
+services (health, reflection) work on them. No service and no object of ours is known here.
 """

@@ -32,7 +32,8 @@ from holdfast.api.transport.http2 import fields
 from holdfast.api.transport.http2.connection import Connection
 from holdfast.api.transport.http2.events import DataReceived, HeadersReceived, StreamEvent
 from holdfast.api.transport.link import Link
-from holdfast.api.transport.messages import MessageError, framed
+from holdfast.api.transport.messages import MessageError
+from holdfast.api.transport.unary import UnaryUnary
 
 CONNECT_TIMEOUT_S = 3.0
 """TCP, TLS and SETTINGS; below a loaded server's handshake no attempt would ever succeed."""
@@ -42,8 +43,6 @@ WAITING_MAX = 4096
 """Calls that wait because the server takes no more streams at a time."""
 HELD_BYTES_MAX = 256 << 20
 """Replies that were not read, on all streams of a connection; four of the largest."""
-
-Fields = tuple[tuple[str, str | bytes], ...]
 
 
 class Channel:
@@ -155,7 +154,7 @@ class Channel:
 
     # --- for calls
 
-    def ask(self, method: Method, extra: Fields | None, timeout_s: float | None) -> Ask:
+    def ask(self, method: Method, extra: metadata.Metadata | None, timeout_s: float | None) -> Ask:
         """A call that is about to begin. Raises ValueError for metadata that may not be sent."""
         block = self._blocks.get(method.path) or self._block(method.path)
         deadline = None
@@ -365,47 +364,3 @@ class Channel:
             call.headers(event)
         else:
             call.was_reset(event.code)
-
-
-class UnaryUnary:
-    """A method of one request and one reply, on one channel."""
-
-    def __init__(self, channel: Channel, method: Method) -> None:
-        self._channel = channel
-        self._method = method
-
-    async def __call__(
-        self,
-        request: Any,
-        timeout: float | None = None,  # the stubs' calling convention
-        metadata: Any = None,
-    ) -> Any:
-        """Call and wait for the reply. Raises grpc.aio.AioRpcError, and what serializing raises.
-
-        A call that the server says it has not looked at (RFC 9113 §8.7) is sent once more.
-        """
-        method = self._method
-        data = framed(method.encode(request) if method.encode is not None else request)
-        ask = self._channel.ask(method, metadata, timeout)
-        call = await self._once(ask, data)
-        if call.unseen:
-            call = await self._once(ask, data)
-        reply = call.only()
-        if method.decode is None:
-            return reply
-        try:
-            return method.decode(reply)
-        except Exception as error:
-            text = f"the reply cannot be read: {type(error).__name__}"
-            raise failed(grpc.StatusCode.INTERNAL, text) from error
-
-    async def _once(self, ask: Ask, data: bytes) -> ClientCall:
-        link = self._channel.free() or await self._channel.ready(ask.deadline)
-        call = ClientCall(link, ask, self._channel)
-        link.connection.send_data(call.number, data, ended=True)
-        link.flush()
-        try:
-            await call.completed()
-        finally:
-            call.cancel()
-        return call
