@@ -232,6 +232,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The end: every stream is told why."""
         self.transport = None
+        self.connection.lost()
         self.leaving = self._closing = True
         if self._timer is not None:
             self._timer.cancel()

@@ -203,6 +203,7 @@ class ServerCall(Stream):
     def _has_run(self, task: Task[None]) -> None:
         """Also a handler that was cancelled from within owes its client a status."""
         self._keeper.ended(task, self.link)
+        self.task = None  # how it ended refers to this call
         if not self._finished:
             self.end(grpc.StatusCode.CANCELLED, "the handler was cancelled")
 

@@ -64,18 +64,6 @@ class Connection:
         self._block: tuple[int, int, bytearray] | None = None  # stream, flags: not yet whole
         self.patience = Patience(self.out)
         self._tire, self._answer = self.patience.tire, self.patience.answer
-        self._readers: dict[int, Callable[[int, int, bytes, list[Event]], None]] = {
-            frames.DATA: self._data,
-            frames.HEADERS: self._headers,
-            frames.PRIORITY: self._ignored,
-            frames.RST_STREAM: self._reset,
-            frames.SETTINGS: self._settings,
-            frames.PUSH_PROMISE: self._push_promise,
-            frames.PING: self._ping,
-            frames.GOAWAY: self._goaway,
-            frames.WINDOW_UPDATE: self._window_update,
-            frames.CONTINUATION: self._continuation,
-        }
 
     # --- what we send
 
@@ -134,6 +122,11 @@ class Connection:
         """Take no more streams: those that come later are as if they had never been sent."""
         self._left = True
         self.out.append(frames.goaway(self.last_received, code, text.encode()))
+
+    def lost(self) -> None:
+        """The transport is gone: nothing is sent any more. What refers back here is let go, so
+        that a connection is freed at its end: a program that keeps much seldom looks for cycles."""
+        self._outgoing = Outgoing(self.out, _nobody)
 
     def unsent(self, stream: int) -> int:
         """Bytes that wait for the peer's windows on this stream."""
@@ -209,8 +202,8 @@ class Connection:
             start = after
             if self._block is not None and kind != frames.CONTINUATION:
                 raise ProtocolError(Code.PROTOCOL_ERROR, "header fields were interrupted")
-            read = self._readers.get(kind, self._ignored)  # unknown kinds are ignored (§4.1)
-            read(flags, stream & 0x7FFFFFFF, payload, events)
+            read = _READERS.get(kind, Connection._ignored)  # unknown kinds are ignored (§4.1)
+            read(self, flags, stream & 0x7FFFFFFF, payload, events)
         self._rest = data[start:]
 
     def _data(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
@@ -392,8 +385,26 @@ class Connection:
         self._fail(stream, code, events)
 
 
+_READERS: dict[int, Callable[[Connection, int, int, bytes, list[Event]], None]] = {
+    frames.DATA: Connection._data,
+    frames.HEADERS: Connection._headers,
+    frames.PRIORITY: Connection._ignored,
+    frames.RST_STREAM: Connection._reset,
+    frames.SETTINGS: Connection._settings,
+    frames.PUSH_PROMISE: Connection._push_promise,
+    frames.PING: Connection._ping,
+    frames.GOAWAY: Connection._goaway,
+    frames.WINDOW_UPDATE: Connection._window_update,
+    frames.CONTINUATION: Connection._continuation,
+}
+
+
 def _unpadded(payload: bytes) -> bytes:
     """Without the padding (§6.1)."""
     if not payload or payload[0] >= len(payload):
         raise ProtocolError(Code.PROTOCOL_ERROR, "more padding than frame")
     return payload[1 : len(payload) - payload[0]]
+
+
+def _nobody(_stream: int) -> None:
+    """Told of streams that end when nobody asks any more."""

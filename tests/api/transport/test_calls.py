@@ -10,6 +10,10 @@ from typing import Any
 import grpc
 import pytest
 
+from holdfast.api.transport.clientcall import ClientCall
+from holdfast.api.transport.http2.connection import Connection
+from holdfast.api.transport.link import Link
+from holdfast.api.transport.servercall import ServerCall
 from tests.api.transport.serving import ends, until
 
 MAKES = ["ours-ours", "ours-grpcio", "grpcio-ours"]
@@ -336,3 +340,30 @@ async def test_a_cancelled_call_gives_back_what_was_not_read(makes: str) -> None
         assert len(reply) == 20 << 20
         account = link.connection._allowance
         assert account._left + account._used == account._size
+
+
+async def test_nothing_of_a_connection_waits_for_the_garbage_collector() -> None:
+    kinds = (Connection, Link, ServerCall, ClientCall)
+
+    def alive() -> int:
+        return sum(isinstance(one, kinds) for one in gc.get_objects())
+
+    async def visit() -> None:
+        async with ends("ours-ours") as (handlers, channel):
+            await channel.unary_unary("/t.T/Sized")(b"10")
+            call = channel.unary_stream("/t.T/Large")(b"10")
+            async for _ in call:
+                break
+            call.cancel()
+            await asyncio.wait_for(handlers.cancelled.wait(), 5)
+
+    await visit()
+    gc.collect()
+    before = alive()
+    gc.disable()
+    try:
+        for _ in range(3):
+            await visit()
+        await until(lambda: alive() <= before, turns=50)
+    finally:
+        gc.enable()
