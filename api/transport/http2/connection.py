@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import ClassVar
 
 from holdfast.api.transport.http2 import frames, settings
 from holdfast.api.transport.http2.events import (
@@ -202,7 +203,7 @@ class Connection:
             start = after
             if self._block is not None and kind != frames.CONTINUATION:
                 raise ProtocolError(Code.PROTOCOL_ERROR, "header fields were interrupted")
-            read = _READERS.get(kind, Connection._ignored)  # unknown kinds are ignored (§4.1)
+            read = self._readers.get(kind, Connection._ignored)  # unknown kinds are ignored (§4.1)
             read(self, flags, stream & 0x7FFFFFFF, payload, events)
         self._rest = data[start:]
 
@@ -384,19 +385,18 @@ class Connection:
             raise ProtocolError(code, f"the window grew by {amount}")
         self._fail(stream, code, events)
 
-
-_READERS: dict[int, Callable[[Connection, int, int, bytes, list[Event]], None]] = {
-    frames.DATA: Connection._data,
-    frames.HEADERS: Connection._headers,
-    frames.PRIORITY: Connection._ignored,
-    frames.RST_STREAM: Connection._reset,
-    frames.SETTINGS: Connection._settings,
-    frames.PUSH_PROMISE: Connection._push_promise,
-    frames.PING: Connection._ping,
-    frames.GOAWAY: Connection._goaway,
-    frames.WINDOW_UPDATE: Connection._window_update,
-    frames.CONTINUATION: Connection._continuation,
-}
+    _readers: ClassVar[dict[int, Callable[[Connection, int, int, bytes, list[Event]], None]]] = {
+        frames.DATA: _data,
+        frames.HEADERS: _headers,
+        frames.PRIORITY: _ignored,
+        frames.RST_STREAM: _reset,
+        frames.SETTINGS: _settings,
+        frames.PUSH_PROMISE: _push_promise,
+        frames.PING: _ping,
+        frames.GOAWAY: _goaway,
+        frames.WINDOW_UPDATE: _window_update,
+        frames.CONTINUATION: _continuation,
+    }
 
 
 def _unpadded(payload: bytes) -> bytes:
