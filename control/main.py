@@ -52,10 +52,11 @@ from holdfast.control.sessions.streams import Streams
 
 SWITCH_INTERVAL_S = 0.0005
 """A database commit beside CPU-bound Python takes 21 ms at the default, 1 ms so."""
-GC_THRESHOLDS = (20_000, 2, 100_000)
-"""Young objects are looked at briefly (20,000 in a millisecond), and once more at 60,000. All of
-them, which holds the loop for hundreds of milliseconds at thousands of pods, only after billions:
-what lives long is freed by its count."""
+GC_THRESHOLDS = (5_000, 2, 100_000)
+"""Young objects are looked at briefly (5,000 in about 5 ms: they are spread over all of memory),
+and once more at 15,000. Nearly all live on, so their number only says how long the loop waits.
+All objects, hundreds of milliseconds at thousands of pods, only after billions: what lives long
+is freed by its count, and what would be a cycle (a connection, its calls) lets go of itself."""
 
 log = structlog.get_logger()
 

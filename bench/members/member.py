@@ -25,15 +25,13 @@ from bench.members import service, tls
 from holdfast.api import identity
 from holdfast.api.tls import certificates
 from holdfast.api.transport.server import Server
+from holdfast.control.main import GC_THRESHOLDS, SWITCH_INTERVAL_S
 from holdfast.control.raft.wire.transport import GrpcTransport
 from holdfast.control.store.etcd.engine import EtcdEngine
 from holdfast.control.store.etcd.target import parse
 from holdfast.control.store.raft_engine import Options, RaftEngine
 
 GROUP = "group.json"
-GC_THRESHOLDS = (20_000, 2, 100_000)
-"""As a control node has them."""
-SWITCH_INTERVAL_S = 0.0005
 
 
 class Placed(GrpcTransport):
