@@ -133,13 +133,14 @@ class RaftEngine:
 
     async def _begin(self, store: Opened) -> None:
         setup = Setup(store.member, self._randomness, self._options.pace)
-        self._ready = asyncio.get_running_loop().create_future()
         await store.writer.run(incoming.abandon)
         self._led = False
         self._running = running = Running(self, store, setup, self._options.keep)
+        leads = asyncio.get_running_loop().create_future() if running.alone else None
+        self._ready = leads
         await running.start()
-        if running.alone:
-            await self._ready
+        if leads is not None:
+            await leads
 
     def tell(self, changes: Sequence[Change]) -> None:
         """Tell every listener. For the parts of the engine only."""

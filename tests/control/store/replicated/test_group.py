@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -171,6 +172,18 @@ async def test_a_member_whose_state_differs_ends(group: Group) -> None:
     await put(leader, "c")
     running._verify()
     assert leader.view.leads
+
+
+async def test_a_failure_is_told_once(group: Group) -> None:
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    await group.found(1, 2, 3)
+    leader = await group.leader()
+    other = next(member for member, engine in group.engines.items() if engine is not leader)
+    group.engines[other].failed(FatalStoreError("the disk is gone"))
+    await group.engines.pop(other).stop()
+    gc.collect()
+    assert told == []  # no exception that nobody asked for, printed with a traceback
 
 
 async def test_who_stops_hands_over(group: Group) -> None:
