@@ -219,7 +219,8 @@ class Registry:
             try:
                 draft = prepare(intent, request.situation)
             except ApiError as error:
-                draft = refused(request.keys[position], error)
+                # An answer by now: its traceback would hold this frame, in a cycle.
+                draft = refused(request.keys[position], error.with_traceback(None))
             if request.id and draft.settled is not None:
                 draft = answers.repeatable(draft, alone=alone, atomic=request.atomic)
             drafts.append(draft)
