@@ -144,7 +144,7 @@ def allow(identity: Identity, verb: str, resource: str, **details: Any) -> None:
 def refusal(name: str, error: Exception) -> ApiError:
     """What the caller of a method is told about an error in it."""
     if isinstance(error, ApiError):
-        return error
+        return error.with_traceback(None)  # whose frames hold the error: a cycle
     if isinstance(error, StoreError):
         return _store_refusal(error)
     return _internal(name, error)

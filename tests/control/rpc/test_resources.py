@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 
 import grpc
@@ -15,6 +16,8 @@ from holdfast.api.autoscaling.v1 import autoscaling_pb2 as autoscaling
 from holdfast.api.client import Client, Endpoint, EventType, Write, WriteVerb
 from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.errors import ApiError, Reason
+from holdfast.control.registry import Intent
+from holdfast.control.registry.drafts import Draft
 from holdfast.control.rpc.objects import paging
 from holdfast.control.rpc.server import Listener, ListenError, serve
 from tests.control.registry.world import config_map, deployment, node, pod
@@ -37,6 +40,22 @@ async def test_an_objects_life(at: Site) -> None:
     with pytest.raises(ApiError, match='configmaps "settings" not found') as gone:
         await at.client.get("configmaps", "settings", "default")
     assert (gone.value.reason, gone.value.name) == (Reason.NOT_FOUND, "settings")
+
+
+async def test_a_refusal_leaves_nothing_to_the_garbage_collector(at: Site) -> None:
+    await at.client.create("configmaps", config_map())
+    gc.collect()
+    gc.disable()
+    try:
+        for wrong in (config_map(), config_map("Wrong_Name")):
+            with pytest.raises(ApiError):
+                await at.client.create("configmaps", wrong)
+        with pytest.raises(ApiError):
+            await at.client.patch("configmaps", "settings", "default", "merge", b'{"x": 1}')
+        await asyncio.sleep(0)
+        assert not [one for one in gc.get_objects() if isinstance(one, Intent | Draft)]
+    finally:
+        gc.enable()
 
 
 async def test_the_manager_of_a_write(at: Site) -> None:
