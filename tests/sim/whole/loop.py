@@ -12,10 +12,29 @@ import heapq
 from asyncio import events
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
 from typing import Any, NoReturn
 
 NEVER = float("inf")
 RESOLUTION_S = 1e-9
+
+
+class Soon(asyncio.Handle):
+    """A callback that is ready. Made some ten thousand times a run: no more than it needs."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop, context: Context | None,
+    ) -> None:  # fmt: skip
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
 
 
 class SimLoop(asyncio.BaseEventLoop):
@@ -24,38 +43,55 @@ class SimLoop(asyncio.BaseEventLoop):
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
         self.time = clock  # type: ignore[method-assign]
+        self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
         self.set_exception_handler(self._keep)
         self.errors: list[str] = []
+        self._timers: list[tuple[float, asyncio.TimerHandle]] = []
 
     @property
     def ready(self) -> deque[asyncio.Handle]:
         """What the next turn runs."""
         return self._ready
 
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """See the base; without its checks."""
+        handle = Soon(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:  # fmt: skip
+        """See the base; without its checks."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, timer))
+        return timer
+
     def due(self) -> float:
         """The local time at which it must be turned; NEVER = nothing is to be done."""
         if self._ready:
             return 0.0
-        timers = self._scheduled
-        while timers and timers[0]._cancelled:
-            heapq.heappop(timers)._scheduled = False
-        return timers[0]._when if timers else NEVER
+        timers = self._timers
+        while timers and timers[0][1]._cancelled:
+            heapq.heappop(timers)
+        return timers[0][0] if timers else NEVER
+
+    def enter(self, *, left: bool = False) -> None:
+        """Before the first of some turns, and after the last: who asks finds this loop running."""
+        events._set_running_loop(None if left else self)
 
     def turn(self) -> None:
         """Run what is ready and due, once: what is made ready meanwhile is for the next turn."""
-        ready, timers, until = self._ready, self._scheduled, self.time() + RESOLUTION_S
-        while timers and timers[0]._when < until:
-            timer = heapq.heappop(timers)
-            timer._scheduled = False
-            ready.append(timer)
-        events._set_running_loop(self)
-        try:
-            for _ in range(len(ready)):
-                handle = ready.popleft()
-                if not handle._cancelled:
-                    handle._run()
-        finally:
-            events._set_running_loop(None)
+        ready, timers, until = self._ready, self._timers, self.time() + RESOLUTION_S
+        while timers and timers[0][0] < until:
+            ready.append(heapq.heappop(timers)[1])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
 
     def run_in_executor(self, *_: Any) -> NoReturn:
         """No threads."""

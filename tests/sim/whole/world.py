@@ -45,11 +45,21 @@ class Host:
         self.look()
 
     def turn(self) -> None:
-        """Turn its loop. A timer is never early, however the clocks' conversions round."""
-        due = self._due
+        """Turn its loop until nothing in it is ready: nobody else has anything to do before. A
+        timer is never early, however the clocks' conversions round."""
+        due, loop, world, turns = self._due, self.loop, self._world, 0
         if self._reached < due <= self.time() + 1e-6:
             self._reached = due
-        self.loop.turn()
+        loop.enter()
+        try:
+            while not turns or self.ready:
+                loop.turn()
+                world.now += TURN_S
+                turns += 1
+                if turns > BUSY_TURNS_MAX:
+                    raise RuntimeError(f"{self.name} spins at {world.now:.3f}")
+        finally:
+            loop.enter(left=True)
         self.look()
 
     def look(self) -> None:
@@ -128,7 +138,6 @@ class World:
             if turns > BUSY_TURNS_MAX:
                 raise RuntimeError(f"{who.name} spins at {self.now:.3f}")
             who.turn()
-            self.now += TURN_S
 
     def close(self) -> None:
         """Cancel what still runs and close the loops: for who has more than one run in a process.
@@ -137,5 +146,5 @@ class World:
             for task in asyncio.all_tasks(host.loop):
                 task.cancel()
             for _ in range(3):
-                host.loop.turn()
+                host.turn()
             host.loop.close()
