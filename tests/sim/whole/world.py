@@ -53,13 +53,13 @@ class Host:
         loop.enter()
         try:
             while not turns or self.ready:
-                loop.turn()
+                loop.once()
                 world.now += TURN_S
                 turns += 1
                 if turns > BUSY_TURNS_MAX:
                     raise RuntimeError(f"{self.name} spins at {world.now:.3f}")
         finally:
-            loop.enter(left=True)
+            loop.leave()
         self.look()
 
     def look(self) -> None:
