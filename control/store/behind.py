@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 
 from holdfast.control.raft.messages import ConfState
@@ -20,8 +21,7 @@ from holdfast.control.store.retries import Remembered
 from holdfast.control.store.state import State
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(NamedTuple):
     """Where an image stands: it holds all entries up to `applied`, whose checksum is log_crc.
 
     member: whose image this is, its id in the group. conf: the group's configuration at
@@ -42,7 +42,7 @@ class Meta:
     @property
     def crc(self) -> int:
         """Detects flipped bytes in the meta row itself."""
-        return crc32(repr(astuple(self)).encode())
+        return crc32(repr(tuple(self)).encode())
 
     @property
     def conf_state(self) -> ConfState:

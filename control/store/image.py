@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple
 
 from holdfast.control.store import records
 from holdfast.control.store.batches.insertions import insert_changes, insert_retries, marks
@@ -66,7 +65,7 @@ def create(connection: sqlite3.Connection, meta: Meta) -> None:
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     for statement in (SCHEMA + ROWS_SCHEMA.format(suffix="", n="")).strip().split(";")[:-1]:
         connection.execute(statement)
-    values = (*astuple(meta), meta.crc)
+    values = (*meta, meta.crc)
     connection.execute(
         f"INSERT INTO meta VALUES (1, {marks(_META_FIELDS + 1)}, 0)",  # noqa: S608
         values,
@@ -82,7 +81,7 @@ def save_behind(connection: sqlite3.Connection, behind: Behind) -> None:
 
 def save_meta(connection: sqlite3.Connection, meta: Meta) -> None:
     """Write where the image stands."""
-    values = (*astuple(meta), meta.crc)
+    values = (*meta, meta.crc)
     connection.execute(
         f"UPDATE meta SET ({META_COLUMNS}) = ({marks(_META_FIELDS + 1)})",  # noqa: S608
         values,

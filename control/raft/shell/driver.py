@@ -217,7 +217,7 @@ class Driver:
             while not self._halted:
                 await self._wake.wait()
                 self._wake.clear()
-                self._take_in(loop.time() + SLICE_S)
+                self._take_in(loop.time)
                 if timer.due:
                     self._tick()
                     timer.again()
@@ -228,8 +228,8 @@ class Driver:
         finally:
             timer.cancel()
 
-    def _take_in(self, until: float) -> None:
-        now = asyncio.get_running_loop().time
+    def _take_in(self, now: Callable[[], float]) -> None:
+        until = now() + SLICE_S
         while self._inbox and now() < until:
             message = self._inbox.popleft()
             if not self._paused:

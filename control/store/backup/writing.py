@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from holdfast.control.store import directory, image
@@ -58,7 +57,7 @@ def _fill(connection: sqlite3.Connection, revision: int, slices: Iterable[Sequen
     found = image.load_meta(connection)
     assert found is not None, "it was just founded"
     new = revision + GAP
-    image.save_meta(connection, replace(found[0], revision=new, floor=new, checksum=checksum))
+    image.save_meta(connection, found[0]._replace(revision=new, floor=new, checksum=checksum))
     image.sweep(connection, new, new)  # there is nothing below the floor to be dropped
     return count
 

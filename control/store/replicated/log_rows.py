@@ -24,14 +24,14 @@ from holdfast.control.store.replicated.tail import Linked
 class Saving:
     """One transaction. entries: consecutive, in place of all rows from the first one's index on.
 
-    hard_state, behind: None = unchanged. anchor: rows below it go; at most the applied index
-    that is durable with this transaction.
+    hard_state, behind: None = unchanged. anchor: rows below it go, None = there are none; at most
+    the applied index that is durable with this transaction.
     """
 
     entries: Sequence[Linked]
     hard_state: HardState | None
     behind: Behind | None
-    anchor: int
+    anchor: int | None
 
 
 def save(connection: sqlite3.Connection, saving: Saving) -> None:
@@ -43,7 +43,8 @@ def save(connection: sqlite3.Connection, saving: Saving) -> None:
         save_hard_state(connection, saving.hard_state)
     if saving.behind:
         image.save_behind(connection, saving.behind)
-    connection.execute("DELETE FROM log WHERE position < ?", (saving.anchor,))
+    if saving.anchor is not None:
+        connection.execute("DELETE FROM log WHERE position < ?", (saving.anchor,))
 
 
 def insert(connection: sqlite3.Connection, entries: Sequence[Linked]) -> None:

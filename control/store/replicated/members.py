@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 import orjson
 
@@ -78,6 +79,7 @@ class Standing:
     matched: float
 
 
+@lru_cache(64)
 def key_of(member: int) -> Key:
     """Where a member's row is."""
     return Key(RESOURCE, "", f"{member:016x}")
@@ -93,6 +95,7 @@ class Membership:
         self._changed = changed
         self._expelled = False
         self._seen: dict[int, tuple[bytes, Member]] = {}  # by id: a row's value, decoded
+        self._ids: tuple[ConfState | None, tuple[int, ...]] = (None, ())  # of a configuration
 
     def known(self, member: int) -> Member:
         """A member by its id; one without a row has an id only."""
@@ -100,7 +103,7 @@ class Membership:
         if row is None:
             return Member(member, f"{member:x}", "")
         value, known = self._seen.get(member, (b"", None))
-        if known is None or value is not row.value:  # asked at every message of a peer
+        if known is None or value is not row.value:
             known = Member.decode(row.key, row.value)
             self._seen[member] = row.value, known
         return known
@@ -108,8 +111,10 @@ class Membership:
     def ids(self) -> tuple[int, ...]:
         """Everybody in the configuration, ascending."""
         conf = self._store.log.conf
-        both = (*conf.voters, *conf.voters_outgoing, *conf.learners, *conf.learners_next)
-        return tuple(sorted(dict.fromkeys(both)))
+        if conf is not self._ids[0]:  # asked at every write
+            both = (*conf.voters, *conf.voters_outgoing, *conf.learners, *conf.learners_next)
+            self._ids = conf, tuple(sorted(dict.fromkeys(both)))
+        return self._ids[1]
 
     def expel(self) -> None:
         """This member was removed, whatever its own log says: the others say so."""
@@ -119,7 +124,8 @@ class Membership:
 
     def removed(self, member: int) -> bool:
         """Whether this id was a member's and is no more."""
-        return self.known(member).removed
+        row = self._store.state.row(key_of(member))  # asked at every message of a peer
+        return row is not None and self.known(member).removed
 
     def standings(self) -> list[Standing]:
         """Everybody, by id; without this member when it is known to be out."""

@@ -76,8 +76,12 @@ class StoreWriter:
         if not linked and behind is None and state == self._hard_state:
             return
         applied = behind.meta.applied if behind else store.behind.image.applied
+        anchor = self._anchor(applied)
         saving = Saving(
-            linked, state if state != self._hard_state else None, behind, self._anchor(applied)
+            linked,
+            state if state != self._hard_state else None,
+            behind,
+            anchor if anchor > store.log.anchor else None,
         )
         try:
             await store.writer.transact(log_rows.save, saving)
@@ -88,7 +92,7 @@ class StoreWriter:
         store.log.extend(linked)
         if behind:
             store.behind.saved(behind)
-        store.log.rebase(saving.anchor)
+        store.log.rebase(anchor)
         self._wrote(_bytes(linked, behind))
 
     async def _switch(self, snapshot: Snapshot, state: HardState) -> None:
