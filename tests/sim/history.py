@@ -95,19 +95,25 @@ class Watch:
 @dataclass
 class History:
     """One run. terms: of the log entry that each revision stood in. floor: the highest floor that
-    anybody asked for."""
+    anybody asked for. finished: how many operations were answered."""
 
     operations: list[Operation] = field(default_factory=list)
     watches: list[Watch] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     terms: dict[int, int] = field(default_factory=dict)
     floor: int = 0
+    finished: int = 0
 
     def begin(self, client: int, kind: Kind, now: float) -> Operation:
         """A client begins an operation."""
         operation = Operation(len(self.operations) + 1, client, kind, now)
         self.operations.append(operation)
         return operation
+
+    def finish(self, operation: Operation, now: float) -> None:
+        """An operation was answered."""
+        operation.returned = now
+        self.finished += 1
 
     def connect(self, resource: str, after: int, member: int) -> Watch:
         """A client begins, or resumes, a watch."""

@@ -27,6 +27,12 @@ THINGS = "things"
 KEYS = tuple(Key(THINGS, space, name) for space in ("a", "b") for name in "klm")
 TIMEOUT_S = 1.5
 TRIES_MAX = 8
+PACE = 7.0
+"""Operations a second, of all clients together, that a run is about."""
+AHEAD = 8.0
+"""So many operations ahead of the pace they think twice as long."""
+HASTE = 0.25
+"""They think no shorter than this share of the usual, however far behind."""
 
 
 class Client:
@@ -47,7 +53,7 @@ class Client:
     async def run(self) -> None:
         """Do one thing after the other."""
         while not self.ending:
-            await asyncio.sleep(self._rng.expovariate(1 / self._stage.plan.think_s))
+            await asyncio.sleep(self._rng.expovariate(1 / self._think_s()))
             chance = self._rng.random()
             if chance < 0.42:
                 await self.write(self._draw_writes())
@@ -57,14 +63,21 @@ class Client:
                 await self._read(Kind.READ)
             elif chance < 0.78:
                 await self._read(Kind.LIST)
-            elif chance < 0.86:
+            elif chance < 0.83:
                 await self._read(Kind.STALE)
-            elif chance < 0.89:
+            elif chance < 0.86:
                 await self._read(Kind.PAGE)
             elif chance < 0.95:
                 await self._drop_copy()
             else:
                 await self._compact()
+
+    def _think_s(self) -> float:
+        """How long to think, on average. A run that faults held up catches up; one that goes well
+        does not cost more for it."""
+        stage = self._stage
+        ahead = stage.history.finished - PACE * stage.world.now
+        return stage.plan.think_s * max(HASTE, 1 + ahead / AHEAD)
 
     def _draw_writes(self) -> list[Write]:
         rng = self._rng
@@ -110,7 +123,7 @@ class Client:
                 await self._turn_elsewhere()
             else:
                 operation.result, operation.member = result, member
-                operation.returned = self._stage.world.now
+                history.finish(operation, self._stage.world.now)
                 self._learn(filled, result.outcomes)
                 if not certain:
                     self._stage.counts["retry answered"] += 1
@@ -153,7 +166,7 @@ class Client:
                 await self._turn_elsewhere()
                 continue
             operation.rows, operation.revision, operation.member = rows, revision, member
-            operation.returned = self._stage.world.now
+            self._stage.history.finish(operation, self._stage.world.now)
             for row in rows:
                 self._known[row.key] = row.revision
             self._stage.counts[f"{kind} answered"] += 1

@@ -66,7 +66,7 @@ class Controller:
         there = self._member.cache.list(RESOURCE)
         await asyncio.sleep(rng.random() * rng.choice(THINKS_S))
         wanted = COPIES - len(there)
-        if wanted <= 0:
+        if wanted <= 0 or self._member.stage.ending:
             return
         operation = self._member.stage.history.begin(0, Kind.WRITE, self._world.now)
         names = [f"copy-{rng.getrandbits(48):012x}" for _ in range(wanted)]
@@ -80,7 +80,7 @@ class Controller:
         )
         try:
             operation.result = await engine.commit(commit)
-            operation.returned = self._world.now
+            self._member.stage.history.finish(operation, self._world.now)
         except UnknownOutcomeError:
             raise
         except StoreError:

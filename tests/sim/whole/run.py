@@ -63,10 +63,9 @@ def run(seed: int) -> Report:
 
 def _void(stage: Stage) -> str:
     """Why a run without a violation proves nothing; "" = it does."""
-    finished = sum(one.known for one in stage.history.operations)
     changes = len(stage.truth.leaders) - 1
-    if finished < OPERATIONS_MIN:
-        return f"only {finished} operations were finished"
+    if stage.history.finished < OPERATIONS_MIN:
+        return f"only {stage.history.finished} operations were finished"
     if stage.counts["fault"] < FAULTS_MIN:
         return f"only {stage.counts['fault']} faults struck"
     if changes < CHANGES_MIN:
@@ -113,6 +112,7 @@ class Play:
                 self._judge_pace()
                 self._level = self.stage.truth.revision
             if second == WRITERS_END_S:
+                self.stage.ending = True
                 for client in self.clients:
                     client.ending = True
             second += 1.0
@@ -222,7 +222,7 @@ class Play:
             for sentence in sentences:
                 yield checker, sentence
         self._count_outcomes()
-        self.stage.counts["operation finished"] = sum(one.known for one in history.operations)
+        self.stage.counts["operation finished"] = history.finished
         self.stage.counts["page told"] = sum(len(one.pages) for one in history.watches)
 
     def _count_outcomes(self) -> None:

@@ -14,13 +14,15 @@ from tests.sim.whole.world import World
 
 @dataclass
 class Stage:
-    """One run's clock, network, plan, and what is recorded of it."""
+    """One run's clock, network, plan, and what is recorded of it. ending: who writes by itself
+    begins nothing more, so that all can be level at the end."""
 
     plan: Plan
     world: World
     network: Network
     truth: Truth = field(default_factory=Truth)
     history: History = field(default_factory=History)
+    ending: bool = False
 
     @property
     def counts(self) -> Counter[str]:

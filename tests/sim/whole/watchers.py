@@ -75,7 +75,7 @@ class WatchClient:
             watch.pages.append(page)
             if page.revision:
                 self.reached = page.revision
-            if self._rng.random() < 0.02:
+            if self._rng.random() < 0.05:
                 self._leave(page)
                 return
 
