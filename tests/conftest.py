@@ -43,10 +43,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if config.pluginmanager.hasplugin("dsession") or config.getoption("--hypothesis-profile", None):
         return
     from hypothesis import settings  # here: the process that only hands out tests needs it not
+    from hypothesis.internal.conjecture import providers
 
     # How long one example takes is up to the rest of the machine; pytest's timeout bounds a test.
     settings.register_profile("unit", deadline=None)
     settings.load_profile("unit")
+    # Examples come from a test's own strategies: not also, now and then, from the literals of all
+    # modules that happen to be imported, which each worker parses for seconds on a fresh clone.
+    providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.hookimpl(wrapper=True)

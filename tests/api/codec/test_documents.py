@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from holdfast.api import codec
 from holdfast.api.codec import documents, scalars
 from holdfast.api.errors import ApiError, Reason
+from tests.texts import texts
 
 
 def one(text: str | bytes) -> Any:
@@ -173,15 +174,15 @@ def test_yaml_is_printed_as_kubernetes_does() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=20)
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | texts(20)
     | st.sampled_from([text for text, _ in SCALARS if "!" not in text]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts(8), inner),
     max_leaves=12,
 )  # fmt: skip
 
 
 @settings(max_examples=20)
-@given(st.dictionaries(st.text(max_size=8), JSON, min_size=1, max_size=4))
+@given(st.dictionaries(texts(8), JSON, min_size=1, max_size=4))
 def test_what_is_printed_is_read_back(tree: dict[str, Any]) -> None:
     assert one(codec.dump_yaml(tree)) == tree
     assert one(json.dumps(tree)) == tree

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from holdfast.api.transport import metadata
 from holdfast.api.transport.http2.fields import Block, Decoder, encode
 from holdfast.api.transport.metadata import Status
+from tests.texts import texts
 
 GOOD = [
     (b":method", b"POST"),
@@ -90,7 +91,7 @@ def test_deadlines_of_others(raw: bytes, wanted: float) -> None:
     assert asked.timeout_s == pytest.approx(wanted)
 
 
-@given(st.integers(0, 16), st.text(max_size=300), st.binary(max_size=50))
+@given(st.integers(0, 16), texts(300), st.binary(max_size=50))
 def test_a_status_comes_back(code: int, details: str, raw: bytes) -> None:
     ended = Status(code, details, (("k-bin", raw), ("k", "v")))
     assert metadata.status(Decoder().decode(metadata.status_fields(ended))) == ended

@@ -21,8 +21,9 @@ from holdfast.control.store.commands import (
     Result,
     Write,
 )
+from tests.texts import texts
 
-names = st.text(max_size=8)
+names = texts(8)
 keys = st.builds(Key, names, names, names)
 revisions = st.integers(-1, 2**63 - 1)
 commits = st.builds(

@@ -10,8 +10,9 @@ from holdfast.control.store.commands import Key, Outcome, Refusal, Result
 from holdfast.control.store.etcd.stored import values
 from holdfast.control.store.etcd.stored.layout import RESULT_SLOTS, Layout
 from holdfast.control.store.etcd.stored.revisions import CHANGES_MAX, GAP, Revisions, after
+from tests.texts import texts
 
-part = st.text(st.characters(codec="utf-8"), max_size=4) | st.text("\0\1\2a/-.", max_size=4)
+part = texts(4) | st.text("\0\1\2a/-.", max_size=4)
 keys = st.builds(Key, part, part, part)
 LAYOUT = Layout("holdfast")
 BIG = st.integers(0, (1 << 62) - 1)
@@ -75,7 +76,7 @@ def test_results_are_read_back(number: int, found: list[tuple[bytes, Result]]) -
     assert values.decode_results(raw) == (number, found)
 
 
-@given(st.text(), BIG, st.booleans(), st.lists(st.text()).map(tuple))
+@given(texts(), BIG, st.booleans(), st.lists(texts()).map(tuple))
 def test_the_rest_is_read_back(
     text: str, number: int, moving: bool, endpoints: tuple[str, ...]
 ) -> None:
@@ -85,9 +86,7 @@ def test_the_rest_is_read_back(
     assert values.decode_floor(values.encode_floor(number)) == number
 
 
-@given(
-    st.text(), st.lists(st.builds(values.Control, BIG, st.text(), st.lists(st.text()).map(tuple)))
-)
+@given(texts(), st.lists(st.builds(values.Control, BIG, texts(), st.lists(texts()).map(tuple))))
 def test_control_nodes_are_read_back(authority: str, known: list[values.Control]) -> None:
     controls = values.Controls(authority, tuple(known))
     assert values.decode_controls(values.encode_controls(controls)) == controls

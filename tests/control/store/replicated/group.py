@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 from holdfast.control.raft.messages import Message
 from holdfast.control.raft.shell.seams import Pace, Port, SnapshotLostError
@@ -14,6 +15,7 @@ from holdfast.control.store.commands import ANY, Commit, Key, Result, Write
 from holdfast.control.store.disk import Disk, FileDisk
 from holdfast.control.store.engine import StoreError
 from holdfast.control.store.raft_engine import Options, RaftEngine
+from holdfast.control.store.replicated import members
 from holdfast.control.store.replicated.writer import Keep
 from tests.control.store.conformance import Told
 
@@ -127,8 +129,10 @@ class Group:
             await self.start(member, members)
 
     async def stop(self) -> None:
-        for engine in self.engines.values():
-            await engine.stop()
+        """Stop all; the last of them does not wait for somebody to hand over to."""
+        with patch.object(members, "HAND_OVER_S", 0.05):
+            for engine in self.engines.values():
+                await engine.stop()
 
     async def leader(self, *but: int) -> RaftEngine:
         """Who leads, not one of some; waits for it."""
