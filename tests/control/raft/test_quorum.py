@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,10 +11,26 @@ from hypothesis import strategies as st
 from holdfast.control.raft.quorum import INDEX_MAX, JointConfig, MajorityConfig, VoteResult
 from tests.control.raft.scripts import naive
 
-IDS = st.integers(1, 9)
-CONFIGS = st.frozensets(IDS, max_size=7).map(MajorityConfig)
-ACKED = st.dictionaries(IDS, st.integers(0, 20))
-VOTES = st.dictionaries(IDS, st.booleans())
+MEMBERS = range(1, 10)
+IDS = st.sampled_from(MEMBERS)
+# Each a choice among all there are, and few choices: what is drawn one by one costs far more than
+# what it tests.
+CONFIGS = st.one_of(
+    [
+        st.sampled_from([MajorityConfig(chosen) for chosen in combinations(MEMBERS, size)])
+        for size in range(8)
+    ]
+)
+ACKED = st.builds(
+    lambda heard, indexes: {n: indexes[n - 1] for n in MEMBERS if heard >> n & 1},
+    st.integers(0, 2 << MEMBERS[-1]),
+    st.lists(st.integers(0, 20), min_size=len(MEMBERS), max_size=len(MEMBERS)),
+)
+VOTES = st.builds(
+    lambda heard, granted: {n: bool(granted >> n & 1) for n in MEMBERS if heard >> n & 1},
+    st.integers(0, 2 << MEMBERS[-1]),
+    st.integers(0, 2 << MEMBERS[-1]),
+)
 
 
 def test_a_configuration_is_sorted_and_has_each_voter_once() -> None:

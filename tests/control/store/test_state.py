@@ -21,14 +21,15 @@ from holdfast.control.store.retries import Retries
 from holdfast.control.store.state import Applied, State
 
 NAMES = ("a", "b", "c")
-keys = st.builds(Key, st.sampled_from(("pods", "nodes")), st.just(""), st.sampled_from(NAMES))
+keys = st.sampled_from([Key(kind, "", name) for kind in ("pods", "nodes") for name in NAMES])
 values = st.none() | st.binary(max_size=3)
 expects = st.sampled_from((ANY, ABSENT)) | st.integers(1, 12)
 writes = st.lists(st.builds(Write, keys, values, expects), max_size=5)
 many = st.lists(
     st.builds(
-        Write,
-        st.builds(Key, st.just("pods"), st.sampled_from(("x", "y")), st.text("abc", max_size=6)),
+        lambda namespace, name, value, expect: Write(Key("pods", namespace, name), value, expect),
+        st.sampled_from(("x", "y")),
+        st.text("abc", max_size=6),
         st.binary(max_size=3),
         st.sampled_from((ANY, ABSENT)),
     ),
