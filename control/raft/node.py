@@ -191,7 +191,7 @@ class RawNode:
         return (
             unstable.has_next_entries()
             or unstable.next_snapshot() is not None
-            or log.has_next_committed(not self._asynchronous)
+            or (log.applying < log.committed and log.has_next_committed(not self._asynchronous))
         )
 
     def ready(self) -> Ready:

@@ -34,6 +34,7 @@ class Cluster:
     def __init__(self, plan: Plan, streams: Streams) -> None:
         self.plan = plan
         self.streams = streams
+        self._rng = streams["network"]
         self.trace = Trace()
         self.counts: Counter[str] = Counter()
         conf = ConfState(voters=tuple(range(1, plan.members + 1)))
@@ -82,11 +83,16 @@ class Cluster:
 
     def running(self) -> list[Member]:
         """Members that have a process and are not paused, by id."""
-        return [member for member in self.members.values() if member.running]
+        step = self.step
+        return [
+            member
+            for member in self.members.values()
+            if member.node is not None and member.paused_until <= step
+        ]
 
     def leaders(self) -> list[Member]:
         """Running members that believe they lead."""
-        return [member for member in self.running() if member.role == Role.LEADER]
+        return [member for member in self.running() if member.role is Role.LEADER]
 
     def acknowledged(self, member: Member, message: Message) -> None:
         """A member tells a leader how far its log goes; what was to be synced before is.
@@ -125,7 +131,7 @@ class Cluster:
 
     def send(self, member: Member, message: Message) -> None:
         """Into the network; loss and duplication happen here."""
-        rng, plan = self.streams["network"], self.plan
+        rng, plan = self._rng, self.plan
         copies = 1
         self.count("message sent")
         if plan.loss and rng.random() < plan.loss:
@@ -133,7 +139,7 @@ class Cluster:
         elif plan.duplicate and rng.random() < plan.duplicate:
             copies = 2
             self.count("message duplicated")
-        if message.type == MessageType.SNAP:
+        if message.type is MessageType.SNAP:
             self.count("snapshot sent")
         elif plan.late and rng.random() < plan.late:
             due = self.step + rng.choice(LATE_STEPS)
@@ -159,8 +165,8 @@ class Cluster:
 
     def deliver(self) -> None:
         """One of the oldest messages arrives, or is lost at a blocked link."""
-        rng = self.streams["network"]
-        message = self.flying.pop(rng.randrange(min(self.plan.window, len(self.flying))))
+        flying = self.flying
+        message = flying.pop(self._rng.below(min(self.plan.window, len(flying))))
         receiver = self.members.get(message.to)
         if receiver is None or receiver.node is None:
             self._lost(message)
@@ -169,24 +175,31 @@ class Cluster:
             self._lost(message)
             return
         if not receiver.running:
-            self.flying.append(message)
+            flying.append(message)
             return
-        if message.type == MessageType.SNAP:
+        kind = message.type
+        self.trace.note(f"{message.sender}>{message.to} {kind} {message.index}")
+        if kind is MessageType.APP_RESP:
+            self._deliver_answer(receiver, message)
+            return
+        if kind is MessageType.SNAP:
             self.members[message.sender].transfer_ended(message.to, True)
-        if message.type == MessageType.VOTE:
+        elif kind is MessageType.VOTE:
             self.moments.append(("asked for a vote", receiver))
-        self.trace.note(f"{message.sender}>{message.to} {message.type} {message.index}")
+        receiver.step(message)
+
+    def _deliver_answer(self, receiver: Member, message: Message) -> None:
         old = self._acknowledges_old(receiver, message)
         receiver.step(message)
         if old:
             self.moments.append(("old entry acknowledged", receiver))
-        if message.type == MessageType.APP_RESP and message.sender in receiver.conf.learners:
+        if message.sender in receiver.conf.learners:
             self._learner_heard(receiver, message)
 
     @staticmethod
     def _acknowledges_old(receiver: Member, message: Message) -> bool:
         """A leader hears that somebody has an entry of an older term, not committed yet."""
-        if message.type != MessageType.APP_RESP or message.reject or not receiver.node:
+        if message.reject or not receiver.node:
             return False
         raft = receiver.node.raft
         if raft.role is not Role.LEADER or message.index <= raft.log.committed:

@@ -8,7 +8,6 @@ asynchronous mode the queues are the storage messages; in synchronous mode the s
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -48,24 +47,25 @@ class Member:
         self.id = ident
         self.disk = disk
         # Until which step all of it stands still, its disk, its state machine.
-        self._paused_until = self._disk_until = self._machine_until = 0
+        self.paused_until = self._disk_until = self._machine_until = 0
         self.starts = 0
         self.newest = 0  # the newest index it ever applied
         self._cluster = cluster
         self._plan: Plan = cluster.plan
-        self._rng: random.Random = cluster.streams["disk"]
-        self._timeouts: random.Random = cluster.streams["timeouts"]
+        self._rng = cluster.streams["disk"]
+        self._works = cluster.streams["work"]
+        self._timeouts = cluster.streams["timeouts"]
         self.node: RawNode | None = None
         self.role = Role.FOLLOWER
 
     @property
     def running(self) -> bool:
         """It has a process that is not paused."""
-        return self.node is not None and self._paused_until <= self._cluster.step
+        return self.node is not None and self.paused_until <= self._cluster.step
 
     def pause(self, steps: int) -> None:
         """It stands still for so many steps."""
-        self._paused_until = self._cluster.step + steps
+        self.paused_until = self._cluster.step + steps
 
     def stall_disk(self, steps: int) -> None:
         """Its disk does nothing for so many steps."""
@@ -108,9 +108,7 @@ class Member:
         self.reads: list[tuple[int, int]] = []
         self.role = Role.FOLLOWER
         timeouts = self._timeouts
-        self.node = RawNode(
-            config(self._plan, self.id, self.disk, image.applied, lambda n: timeouts.randrange(n))
-        )
+        self.node = RawNode(config(self._plan, self.id, self.disk, image.applied, timeouts.below))
 
     def _take(self, image: Image) -> None:
         self.state = thaw(image)
@@ -151,8 +149,9 @@ class Member:
             return True
         if not self.pending and node.has_ready():
             return True
-        left = self.writes or self.pending or self.applied > self.disk.image.applied
-        return bool(left) and self._disk_works
+        if self.writes or self.pending or self.applied > self.disk.image.applied:
+            return self._disk_works
+        return False
 
     def work(self) -> None:
         """Do one unit, whichever is next by chance."""
@@ -161,8 +160,10 @@ class Member:
             return
         units = self._units(node)
         if units:  # else its disk, or its state machine, takes its time
-            unit = self._cluster.streams["work"].choice(units)
-            self.ask(lambda _: unit())
+            try:
+                self._works.choice(units)()
+            except RaftPanic as error:
+                self._cluster.panicked(self, error)
 
     def _units(self, node: RawNode) -> list[Callable[[], None]]:
         """What may be done next."""
@@ -185,7 +186,7 @@ class Member:
     def hurry(self) -> None:
         """From now on it runs, and its disk and its state machine are fast."""
         self._plan = replace(self._plan, sync=1.0, apply=1.0)
-        self._paused_until = self._disk_until = self._machine_until = 0
+        self.paused_until = self._disk_until = self._machine_until = 0
 
     def ask(self, deed: Callable[[RawNode], None]) -> None:
         """Do something to the node, if it runs; a panic ends its process."""
@@ -199,7 +200,10 @@ class Member:
     def step(self, message: Message) -> None:
         """A message arrived. One that may not be stepped is dropped, as the driver does."""
         try:
-            self.ask(lambda node: node.step(message))
+            if self.node is not None:
+                self.node.step(message)
+        except RaftPanic as error:
+            self._cluster.panicked(self, error)
         except StepError:
             self._cluster.count("message refused")
 
@@ -251,13 +255,14 @@ class Member:
 
     def _send(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            if message.type == MessageType.VOTE_RESP and not message.reject:
-                self._cluster.ledger.elections.voted(self.id, message.term, message.to)
-            if message.to == LOCAL_APPEND:
+            to = message.to
+            if message.type is MessageType.VOTE_RESP and not message.reject:
+                self._cluster.ledger.elections.voted(self.id, message.term, to)
+            if to == LOCAL_APPEND:
                 self.writes.append(message)
-            elif message.to == LOCAL_APPLY:
+            elif to == LOCAL_APPLY:
                 self.applies.append(message)
-            elif message.to == self.id:
+            elif to == self.id:
                 self.inbox.append(partial(self._hear, message))
             else:
                 self._cluster.send(self, message)
@@ -272,7 +277,7 @@ class Member:
 
     def _acknowledge(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            if message.type == MessageType.APP_RESP and not message.reject:
+            if message.type is MessageType.APP_RESP and not message.reject:
                 self._cluster.acknowledged(self, message)
 
     def _persist(

@@ -36,6 +36,11 @@ class Moments:
         self._blows = Blows(cluster)
         self._due: list[tuple[int, str, Member]] = []  # with: steps until it strikes
 
+    @property
+    def waiting(self) -> bool:
+        """Some strike later: `seize` must be called at every step."""
+        return bool(self._due)
+
     def seize(self) -> None:
         """Something delicate may just have happened: strike there, at times."""
         cluster, rng = self._cluster, self._rng

@@ -75,7 +75,8 @@ class Safety:
     def _step(self) -> None:
         cluster, rng, plan = self._cluster, self._rng, self._cluster.plan
         cluster.pass_step()
-        self._moments.seize()
+        if cluster.moments or self._moments.waiting:
+            self._moments.seize()
         if rng.random() < plan.recover:
             self._faults.recover()
         chance = rng.random()
@@ -93,8 +94,9 @@ class Safety:
             cluster.deliver()
             return True
         running = cluster.running()
-        start = rng.randrange(len(running) or 1)
-        for member in (*running[start:], *running[:start]):
+        start, count = rng.below(len(running) or 1), len(running)
+        for at in range(start - count, start):  # from `start` on, and around
+            member = running[at]
             if member.busy():
                 cluster.trace.note(f"{member.id} works")
                 member.work()
