@@ -181,7 +181,7 @@ class Liveness:
         """Everybody but those that were in the group once and are no longer."""
         ledger = self._cluster.ledger
         now = ids(ledger.conf)
-        before = {*ids(ledger.first_conf)}.union(*(ids(place.conf) for place in ledger.places))
+        before = {one for conf in ledger.confs for one in ids(conf)}
         return [ident for ident in self._cluster.members if ident in now or ident not in before]
 
     def _wrong(self) -> str:

@@ -27,7 +27,7 @@ THINGS = "things"
 KEYS = tuple(Key(THINGS, space, name) for space in ("a", "b") for name in "klm")
 TIMEOUT_S = 1.5
 TRIES_MAX = 8
-PACE = 7.0
+PACE = 6.0
 """Operations a second, of all clients together, that a run is about."""
 AHEAD = 8.0
 """So many operations ahead of the pace they think twice as long."""

@@ -129,7 +129,10 @@ class SimTransport:
             self._network.world.note(
                 f"{self._member}>{target} {message.type} {message.term} {message.index}"
             )
-            peer._host.loop.call_soon(peer._receive, message)
+            if peer._host.paused:
+                peer._host.loop.call_soon(peer._receive, message)
+            else:
+                peer._receive(message)
 
     def _receive(self, message: Message) -> None:
         if self.port is None:
