@@ -9,6 +9,7 @@ fixtures; tests/cli by one, together and first, for the cluster of processes tha
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -37,6 +38,9 @@ def pytest_configure() -> None:
     # As structlog comes, but for its traceback: rich draws each frame and its source in a box.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+    # A plain shell's job in the background ignores SIGINT, and so would what tests start here.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
