@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 
 from holdfast.control.raft.messages import ConfState, Entry, Message, MessageType
 from holdfast.control.raft.ready import Role
+from holdfast.control.store import records
 from holdfast.control.store.commands import Commit
 from holdfast.control.store.state import Applied
 from tests.sim.core.disk import Disk
@@ -41,6 +42,7 @@ class Cluster:
         self.ledger = Ledger(BASE_INDEX, conf)
         self.members: dict[int, Member] = {}
         self.flying: list[Message] = []
+        self._decoded: dict[bytes, Sequence[records.Command]] = {}
         self.step = 0  # of the schedule
         self._late: list[tuple[int, int, Message]] = []  # by the step at which it comes again
         self.blocked: set[tuple[int, int]] = set()  # asked, never walked
@@ -54,6 +56,13 @@ class Cluster:
             disk = Disk(streams["disk"])
             disk.begin(BASE_INDEX, BASE_TERM, conf)
             self._add(ident, disk)
+
+    def decoded(self, data: bytes) -> Sequence[records.Command]:
+        """The commands of an entry, which every member applies."""
+        commands = self._decoded.get(data)
+        if commands is None:
+            commands = self._decoded[data] = records.decode(data)
+        return commands
 
     def count(self, event: str) -> None:
         """Something that must happen in some run has happened."""

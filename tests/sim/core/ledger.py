@@ -10,7 +10,7 @@ Every method returns nothing and adds to `violations`; a run ends when there is 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from holdfast.control.raft.log.view import LogView
@@ -94,7 +94,7 @@ class Ledger:
             )
 
     def applied(
-        self, member: int, term: int, entry: Entry, commands: list[Command], state: State,
+        self, member: int, term: int, entry: Entry, commands: Sequence[Command], state: State,
         conf: ConfState, results: list[Applied],
     ) -> None:  # fmt: skip
         """A member, being in a term, has applied an entry; this is its state behind it."""
@@ -131,7 +131,7 @@ class Ledger:
                 f"index {index} was replaced though {self.acknowledged} was acknowledged",
             )
 
-    def _judge(self, entry: Entry, commands: list[Command], results: list[Applied]) -> None:
+    def _judge(self, entry: Entry, commands: Sequence[Command], results: list[Applied]) -> None:
         """What the first to apply an entry made of it, beside the model."""
         commits = [one for one in commands if isinstance(one, Commit)]
         for commit, applied in zip(commits, results, strict=True):

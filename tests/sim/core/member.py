@@ -294,7 +294,7 @@ class Member:
             self._take(disk.receive(snapshot))
         image = None
         if self._rng.random() < self._plan.image:
-            image = freeze(self.state, self.applied, self.conf)
+            image = self._image()
         if entries:
             self._log(entries)
         disk.write(hard, entries, image)
@@ -314,7 +314,13 @@ class Member:
     def _flush(self) -> None:
         """Nothing else is to be written: at times the image goes alone."""
         if self._rng.random() < self._plan.image:
-            self.disk.write(None, (), freeze(self.state, self.applied, self.conf))
+            self.disk.write(None, (), self._image())
+
+    def _image(self) -> Image:
+        there = self.disk.image
+        if there.applied == self.applied:
+            return there
+        return freeze(self.state, self.applied, self.conf)
 
     def _apply_next(self) -> None:
         message = self.applies.popleft()
@@ -331,10 +337,10 @@ class Member:
 
     def _apply_entry(self, entry: Entry) -> None:
         cluster, state = self._cluster, self.state
-        commands: list[records.Command] = []
+        commands: Sequence[records.Command] = ()
         results: list[Applied] = []
         if entry.type == EntryType.NORMAL:
-            commands = records.decode(entry.data) if entry.data else []
+            commands = cluster.decoded(entry.data) if entry.data else []
         else:
             self._change(entry)
         for command in commands:
