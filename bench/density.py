@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import cluster
-from bench.figures import emit
+from bench.figures import emit, python_speed
 from holdfast.api import codec, kubeconfig
 from holdfast.api.client import Client, EventType
 
@@ -25,8 +25,10 @@ TIMEOUT_S = 900
 
 @dataclass
 class Run:
-    """One deployment: pods a second, and the control process beside it."""
+    """One deployment: pods a second, and the control process beside it; before it, how fast this
+    machine is just then."""
 
+    python_sums_per_s: float
     pods_per_s: float
     memory_mb: float
     lag_p99_ms: float
@@ -80,6 +82,7 @@ async def deploy(here: cluster.Cluster, replicas: int) -> Run:
     """Create, await, measure."""
     async with Client.connect(kubeconfig.load((here.kubeconfig,))) as client:
         control = here.process("control")
+        speed = python_speed()
         before = here.metrics()
         started = time.monotonic()
         waiting = asyncio.create_task(await_running(client, replicas))
@@ -89,6 +92,7 @@ async def deploy(here: cluster.Cluster, replicas: int) -> Run:
         took_s = time.monotonic() - started
         after = here.metrics()
     return Run(
+        python_sums_per_s=speed,
         pods_per_s=replicas / took_s,
         memory_mb=control.memory_info().rss / 1e6,
         lag_p99_ms=cluster.lag_p99_s(before, after) * 1e3,
@@ -103,6 +107,8 @@ def measure(replicas: int, runs: int) -> list[Run]:
         with cluster.hollow(NODES) as here:
             found.append(asyncio.run(deploy(here, replicas)))
     name = f"density.{replicas}"
+    sums = [run.python_sums_per_s for run in found]
+    emit(f"{name}.reference.python_sums_per_s", sums, "/s")
     emit(f"{name}.pods_per_s", [run.pods_per_s for run in found], "pods/s")
     emit(f"{name}.control_memory_mb", [run.memory_mb for run in found], "MB")
     emit(f"{name}.loop_lag_p99_ms", [run.lag_p99_ms for run in found], "ms")

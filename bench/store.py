@@ -2,8 +2,8 @@
 
 Single creates of a 1 kB ConfigMap with 64 in flight; batches of 100 ConfigMaps; batches of 100
 full pods, of one spec as a controller makes them, and of specs that all differ. Every acknowledged
-object is on disk. Beside them, in the same run, what this machine's
-disk does: rows of 1 kB through SQLite with one fsync a transaction of 64.
+object is on disk. Beside them, in the same run, what this machine does at that moment: rows of
+1 kB through SQLite with one fsync a transaction of 64, and the interpreter's own speed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import uvloop
 
 from bench import cluster
-from bench.figures import emit
+from bench.figures import emit, python_speed
 from bench.load import full_pod, varied_pod
 from holdfast.api import kubeconfig
 from holdfast.api.client import Client, Write, WriteVerb
@@ -114,6 +114,7 @@ async def measure(here: cluster.Cluster) -> dict[str, list[float]]:
     # Pods last: those that fit nowhere are tried again while the others would be measured.
     for run in range(RUNS):
         keep("reference.sqlite_rows_per_s", await asyncio.to_thread(disk_rows_per_s))
+        keep("reference.python_sums_per_s", await asyncio.to_thread(python_speed))
         keep("creates_per_s", await singles(clients, f"single-{run}"))
         rate = await batches(clients, f"map-{run}", "configmaps", config_map)
         keep("batched_configmaps_per_s", rate)
