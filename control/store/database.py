@@ -26,6 +26,8 @@ _FULL = {
     sqlite3.SQLITE_FULL,
     4874,  # SQLITE_IOERR_SHMSIZE: the shared-memory index could not grow
 }
+WAL_KEPT_BYTES = 16 << 20
+"""A write-ahead log that starts over is cut to this length: its file says how much is in it."""
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -54,7 +56,11 @@ class Database:
             raise _told(error, path) from error
         database = cls(connection, path)
         try:
-            for pragma in (*_PRAGMAS, f"PRAGMA cache_size = {-(cache_bytes // 1024)}"):
+            sizes = (
+                f"PRAGMA cache_size = {-(cache_bytes // 1024)}",
+                f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}",
+            )
+            for pragma in (*_PRAGMAS, *sizes):
                 await database.run(_pragma, pragma)
         except BaseException:
             await database.close()

@@ -52,7 +52,9 @@ class Running:
         self._verified = 0  # the revision that was compared last
         self.proposals = Proposals(lambda data: self.driver.propose(data), store.log.last_index)
         self._machine = StoreMachine(store, self._tell, self.proposals.take, self.configured)
-        self._writer = StoreWriter(store, keep, self._wrote, self._needs, owner.install)
+        self._writer = StoreWriter(
+            store, keep, self._wrote, self._switched, self._needs, owner.install
+        )
         self.driver = Driver(setup, store.log, self._writer, self._machine, owner.transport, owner)
         self.membership = Membership(store, self.driver, owner.expelled)
         self.port = StorePort(store, self.driver, self.membership, self.begin, owner.failed)
@@ -92,8 +94,12 @@ class Running:
         if changes[0].key.resource == RESOURCE:  # members are never written beside others
             self.configured()
 
-    def _wrote(self, total: int) -> None:
-        self.upkeep.wrote(total)
+    def _wrote(self) -> None:
+        self.upkeep.wrote()
+        self.proposals.poke()
+
+    def _switched(self) -> None:
+        self.upkeep.switched()
         self.proposals.poke()
 
     def _verify(self) -> None:

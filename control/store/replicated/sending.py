@@ -25,6 +25,7 @@ from holdfast.control.store.replicated.opening import Opened, load_meta
 log = structlog.get_logger()
 
 WAL_BYTES_MAX = 256 << 20
+"""That the write-ahead log may grow by beside one."""
 PIECE_ROWS = 128
 PIECE_BYTES = 256 << 10
 BYTES_PER_S = 48 << 20
@@ -34,11 +35,13 @@ UNUSED_S = 10.0
 
 @dataclass(slots=True)
 class Frozen:
-    """A read transaction at one place. uses: transfers that were promised it."""
+    """A read transaction at one place. wal_bytes: of the write-ahead log when it began. uses:
+    transfers that were promised it."""
 
     connection: Connection
     meta: Meta
     swept: int
+    wal_bytes: int
     uses: int = 0
 
 
@@ -85,7 +88,8 @@ class Sending:
             if meta.applied in self._frozen:
                 await connection.close()
             else:
-                self._frozen[meta.applied] = Frozen(connection, meta, swept)
+                wal_bytes = self._store.disk.wal_bytes()
+                self._frozen[meta.applied] = Frozen(connection, meta, swept, wal_bytes)
             self._newest = meta.applied
         finally:
             self._preparing = False
@@ -127,7 +131,7 @@ class Sending:
         for read in (_changes, _retries):
             after, more = 0, True
             while more:
-                if self._store.disk.wal_bytes() > WAL_BYTES_MAX:
+                if self._store.disk.wal_bytes() - frozen.wal_bytes > WAL_BYTES_MAX:
                     raise SnapshotLostError("the write-ahead log grew too large beside a snapshot")
                 began = now()
                 try:

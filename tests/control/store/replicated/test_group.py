@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.control.store import database
 from holdfast.control.store.commands import ANY, Commit, Key, Refusal, Write
 from holdfast.control.store.engine import (
     FatalStoreError,
@@ -16,6 +17,7 @@ from holdfast.control.store.engine import (
     StoreError,
     UnknownOutcomeError,
 )
+from holdfast.control.store.replicated import sending, upkeep
 from holdfast.control.store.replicated.members import Member, MemberRole
 from holdfast.control.store.replicated.writer import Keep
 from tests.control.store.replicated.group import Group, put, within
@@ -196,3 +198,34 @@ async def test_who_stops_hands_over(group: Group) -> None:
     assert second.view.term == term + 1
     await stopping
     await put(second, "b")
+
+
+async def test_a_long_write_ahead_log_from_before_hinders_no_snapshot(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "WAL_BYTES_MAX", 1 << 20)
+    await group.found(1, 2, 3)
+    leader = await group.leader()
+    away = next(m for m in group.engines if m != leader.member)
+    group.wires.cut.append(away)
+    for n in range(200):
+        await put(leader, f"a{n}")
+    assert leader.disk.wal_bytes() > 1 << 20
+    group.wires.cut.clear()
+    await group.level()
+
+
+async def test_small_writes_do_not_make_a_long_write_ahead_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "CHECKPOINT_BYTES", 256 << 10)
+    monkeypatch.setattr(database, "WAL_KEPT_BYTES", 256 << 10)
+    group = Group(tmp_path)
+    await group.found(1)
+    leader = await group.leader()
+    longest = 0
+    for n in range(400):  # a page or more for each table and index, whatever is in it
+        await put(leader, f"a{n}")
+        longest = max(longest, leader.disk.wal_bytes())
+    await group.stop()
+    assert longest < 2 << 20
