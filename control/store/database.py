@@ -26,8 +26,9 @@ _FULL = {
     sqlite3.SQLITE_FULL,
     4874,  # SQLITE_IOERR_SHMSIZE: the shared-memory index could not grow
 }
-WAL_KEPT_BYTES = 16 << 20
-"""A write-ahead log that starts over is cut to this length: its file says how much is in it."""
+WAL_KEPT_BYTES = 64 << 20
+"""A write-ahead log that starts over is cut to this length: longer than it becomes between two
+checkpoints (a file that grows is slower to sync), unless a reader kept it from starting over."""
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",

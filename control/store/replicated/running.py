@@ -94,8 +94,8 @@ class Running:
         if changes[0].key.resource == RESOURCE:  # members are never written beside others
             self.configured()
 
-    def _wrote(self) -> None:
-        self.upkeep.wrote()
+    def _wrote(self, total: int) -> None:
+        self.upkeep.wrote(total)
         self.proposals.poke()
 
     def _switched(self) -> None:

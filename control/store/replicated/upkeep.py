@@ -22,8 +22,9 @@ from holdfast.control.store.replicated.opening import Opened
 log = structlog.get_logger()
 
 CHECKPOINT_BYTES = 16 << 20
-"""That the write-ahead log has grown by. Small transactions write whole pages, a page or more for
-each table and index: it is the file that grows, whatever was in them."""
+TRANSACTION_BYTES = 32 << 10
+"""What a transaction adds to the write-ahead log besides its rows: about eight pages, those of each
+table and index that it touches, however little of them it changes."""
 SWEEP_REVISIONS = 256
 
 
@@ -41,25 +42,20 @@ class Upkeep:
         self._leads = leads
         self._verify = verify
         self._samples = Samples()
-        self._checked_bytes = 0  # of the write-ahead log, after its last checkpoint
+        self._written_bytes = 0  # into the write-ahead log, since the last checkpoint
         self._discarding = True  # rows that a snapshot replaced may be left, from before too
         self._due = asyncio.Event()  # set by `wrote`; `run` waits
 
-    def wrote(self) -> None:
-        """A transaction is durable."""
-        if self._grown or self._lags or self._discarding:
+    def wrote(self, total: int) -> None:
+        """A transaction with rows of so many bytes is durable."""
+        self._written_bytes += total + TRANSACTION_BYTES
+        if self._written_bytes >= CHECKPOINT_BYTES or self._lags or self._discarding:
             self._due.set()
 
     def switched(self) -> None:
         """A snapshot took the image's place."""
         self._discarding = True
         self._due.set()
-
-    @property
-    def _grown(self) -> bool:
-        now = self._store.disk.wal_bytes()
-        self._checked_bytes = min(self._checked_bytes, now)  # it may have started over since
-        return now - self._checked_bytes >= CHECKPOINT_BYTES
 
     @property
     def _lags(self) -> bool:
@@ -74,7 +70,7 @@ class Upkeep:
                 if now() >= sampled + SAMPLE_S:
                     sampled = now()
                     await self._sample(sampled)
-                if self._grown:
+                if self._written_bytes >= CHECKPOINT_BYTES:
                     await self._checkpoint()
                 await self._sweep()
                 if self._discarding:
@@ -103,9 +99,9 @@ class Upkeep:
     async def _checkpoint(self) -> None:
         """The bulk on the reader's connection, beside the writer; the small rest in the
         writer's thread, so that the write-ahead log can start over."""
+        self._written_bytes = 0
         await self._store.reader.run(image.checkpoint)
         await self._store.writer.run(image.checkpoint)
-        self._checked_bytes = self._store.disk.wal_bytes()
 
     async def _sweep(self) -> None:
         """Compact up to the floor that is durable in the image."""

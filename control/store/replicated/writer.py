@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 from holdfast.control.raft.messages import HardState, Snapshot
@@ -19,7 +20,9 @@ from holdfast.control.store.engine import DiskFullError
 from holdfast.control.store.replicated import log_rows
 from holdfast.control.store.replicated.log_rows import Saving
 from holdfast.control.store.replicated.opening import Opened
+from holdfast.control.store.replicated.tail import Linked
 
+_value = attrgetter("value")
 Install = Callable[[Snapshot, HardState], Awaitable[None]]
 
 
@@ -42,12 +45,12 @@ class Needs(NamedTuple):
 
 
 class StoreWriter:
-    """A LogWriter on an open store. wrote: told of each transaction; switched: told that a snapshot
-    took the image's place; needs: what the core and the peers still read of the log; install: puts
-    a received snapshot in the place of everything."""
+    """A LogWriter on an open store. wrote: told the bytes of each transaction's rows; switched:
+    told that a snapshot took the image's place; needs: what the core and the peers still read of
+    the log; install: puts a received snapshot in the place of everything."""
 
     def __init__(
-        self, store: Opened, keep: Keep, wrote: Callable[[], None], switched: Callable[[], None],
+        self, store: Opened, keep: Keep, wrote: Callable[[int], None], switched: Callable[[], None],
         needs: Callable[[], Needs], install: Install,
     ) -> None:  # fmt: skip
         self._store = store
@@ -91,7 +94,7 @@ class StoreWriter:
         if behind:
             store.behind.saved(behind)
         store.log.rebase(anchor)
-        self._wrote()
+        self._wrote(_bytes(linked, behind))
 
     async def _switch(self, snapshot: Snapshot, state: HardState) -> None:
         """What was behind goes with the image that it was behind of."""
@@ -116,3 +119,9 @@ class StoreWriter:
             return ceiling
         wanted = max(min(applied - keep.entries, needs.peers), applied - keep.most)
         return min(log.anchor_within(wanted, keep.bytes), ceiling)
+
+
+def _bytes(linked: list[Linked], behind: Behind | None) -> int:
+    changes = behind.changes if behind else ()
+    rows = 128 * len(changes) + sum(map(len, filter(None, map(_value, changes))))
+    return rows + sum(len(one.entry.data) for one in linked)
