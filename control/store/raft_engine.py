@@ -136,11 +136,10 @@ class RaftEngine:
         await store.writer.run(incoming.abandon)
         self._led = False
         self._running = running = Running(self, store, setup, self._options.keep)
-        leads = asyncio.get_running_loop().create_future() if running.alone else None
-        self._ready = leads
+        self._ready = asyncio.get_running_loop().create_future() if running.alone else None
         await running.start()
-        if leads is not None:
-            await leads
+        if self._ready:
+            await self._ready
 
     def tell(self, changes: Sequence[Change]) -> None:
         """Tell every listener. For the parts of the engine only."""

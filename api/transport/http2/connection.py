@@ -127,7 +127,7 @@ class Connection:
     def lost(self) -> None:
         """The transport is gone: nothing is sent any more. What refers back here is let go, so
         that a connection is freed at its end: a program that keeps much seldom looks for cycles."""
-        self._outgoing = Outgoing(self.out, _nobody)
+        self._outgoing = Outgoing(self.out, lambda _stream: None)
 
     def unsent(self, stream: int) -> int:
         """Bytes that wait for the peer's windows on this stream."""
@@ -404,7 +404,3 @@ def _unpadded(payload: bytes) -> bytes:
     if not payload or payload[0] >= len(payload):
         raise ProtocolError(Code.PROTOCOL_ERROR, "more padding than frame")
     return payload[1 : len(payload) - payload[0]]
-
-
-def _nobody(_stream: int) -> None:
-    """Told of streams that end when nobody asks any more."""
