@@ -4,6 +4,7 @@
     objects.validate(kind, message)             -> every cause, with its field's path
     objects.validate_update(kind, old, new)     -> what may not change; call `validate` too
     objects.unbuilt(kind, message)              -> fields that would have no effect
+    objects.check(kind, message)                -> both
 
 and the questions other parts ask: `requests`, `readiness`, `conditions`, `owners`, `templates`,
 `taints`, `affinity`, `events`, `intorstring`. Nothing here looks at other objects: whether a
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from holdfast.api.errors import Cause
     from holdfast.api.kinds import Kind
 
-__all__ = ["Findings", "default", "unbuilt", "validate", "validate_update"]
+__all__ = ["Findings", "check", "default", "unbuilt", "validate", "validate_update"]
 
 
 def default(kind: Kind, message: Any) -> None:
@@ -33,6 +34,17 @@ def default(kind: Kind, message: Any) -> None:
     In place and idempotent. Raises ApiError NotImplemented when the kind is not built.
     """
     table.of(kind).default(message)
+
+
+def check(kind: Kind, message: Any) -> list[Cause]:
+    """Everything that is wrong with a defaulted object and everything that would have no effect:
+    what `validate` and `unbuilt` find."""
+    rules = table.of(kind)
+    found = Findings()
+    metadata.validate(message.metadata, kind, rules.name_rule, found)
+    rules.validate(message, found)
+    built.check(message, found)
+    return found
 
 
 def validate(kind: Kind, message: Any) -> list[Cause]:

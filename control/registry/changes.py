@@ -87,8 +87,7 @@ def update(intent: Intent, kind: Kind, situation: Situation) -> Draft:
         return unchanged(target.entry)
     causes = [
         *objects.validate_update(kind, target.old, new),
-        *objects.validate(kind, new),
-        *objects.unbuilt(kind, new),
+        *objects.check(kind, new),
     ]
     if causes:
         raise invalid(kind.kind, target.key.name, causes)

@@ -141,24 +141,17 @@ def check_incarnation(kind: Kind, intent: Intent, old: Any) -> None:
         raise conflict(kind.resource, old.metadata.name, why)
 
 
-def stamp_created(metadata: Any, kind: Kind, situation: Situation, *, counted: bool) -> None:
-    """Give a new object its identity. counted: it has a generation."""
-    metadata.uid = situation.ids.uid()
-    stamp = _stamp(situation.manager, kind.api_version, int(situation.now), counted)
-    metadata.MergeFromString(stamp)
-
-
-@lru_cache(maxsize=64)  # many objects of one request, many requests of a second
-def _stamp(manager: str, api_version: str, now_s: int, counted: bool) -> bytes:
+@lru_cache(maxsize=64)  # many requests of a second
+def stamp(manager: str, api_version: str, now_s: int, *, counted: bool) -> bytes:
     """What new objects of one maker and second have in common, as the bytes of a metadata: one
-    merge is cheaper than each field's setting."""
-    stamp = meta_pb2.ObjectMeta()
-    stamp.creationTimestamp.seconds = now_s
+    merge is cheaper than each field's setting. counted: they have a generation."""
+    made = meta_pb2.ObjectMeta()
+    made.creationTimestamp.seconds = now_s
     if counted:
-        stamp.generation = 1
-    entry = stamp.managedFields.add(manager=manager, operation="Update", apiVersion=api_version)
+        made.generation = 1
+    entry = made.managedFields.add(manager=manager, operation="Update", apiVersion=api_version)
     entry.time.seconds = now_s
-    return stamp.SerializeToString()
+    return made.SerializeToString()
 
 
 def stamp_manager(metadata: Any, kind: Kind, situation: Situation, subresource: str) -> None:

@@ -6,26 +6,48 @@ The one entry into what the other pure modules of the registry decide.
 from __future__ import annotations
 
 import holdfast.control.registry.changes as changes
-import holdfast.control.registry.creation as creation
 import holdfast.control.registry.removal as removal
 import holdfast.control.registry.strategies as strategies
 import holdfast.control.registry.subresources as subresources
 from holdfast.api import kinds
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.kinds import Kind
+from holdfast.control.registry.creation import Creation
 from holdfast.control.registry.drafts import Draft, Situation
 from holdfast.control.registry.intents import Intent, Verb
 from holdfast.control.store.commands import Key
 
 
-def prepare(intent: Intent, situation: Situation) -> Draft:
-    """The draft of one intent. Raises ApiError; then every address it chose is free again."""
-    situation.fresh.clear()
-    try:
-        return _draft(intent, served(intent.resource), situation)
-    except ApiError:
-        situation.reserved.difference_update(situation.fresh)
-        raise
+class Preparation:
+    """Prepares the intents of one group of writes, while their namespaces are kept."""
+
+    __slots__ = ("_creations", "_situation")
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+        self._creations: dict[str, Creation] = {}  # by resource
+
+    def draft(self, intent: Intent, key: Key) -> Draft:
+        """The draft of one intent. key: `key_of` it. Raises ApiError; then every address it chose
+        is free again."""
+        situation = self._situation
+        situation.fresh.clear()
+        try:
+            if intent.verb is Verb.CREATE:
+                return self._creation(intent).draft(intent, key)
+            return _changed(intent, served(intent.resource), situation)
+        except ApiError:
+            situation.reserved.difference_update(situation.fresh)
+            raise
+
+    def _creation(self, intent: Intent) -> Creation:
+        found = self._creations.get(intent.resource)
+        if found is None:
+            found = Creation(served(intent.resource), self._situation)
+            self._creations[intent.resource] = found
+        if intent.subresource:
+            _check_whole(intent, served(intent.resource))
+        return found
 
 
 def served(resource: str) -> Kind:
@@ -51,10 +73,7 @@ def key_of(intent: Intent) -> Key:
     return Key(intent.resource, namespace, name)
 
 
-def _draft(intent: Intent, kind: Kind, situation: Situation) -> Draft:
-    if intent.verb is Verb.CREATE:
-        _check_whole(intent, kind)
-        return creation.create(intent, kind, situation)
+def _changed(intent: Intent, kind: Kind, situation: Situation) -> Draft:
     if intent.verb is Verb.DELETE:
         _check_whole(intent, kind)
         target = changes.Target(intent, kind, situation)

@@ -24,7 +24,7 @@ from holdfast.control.registry.drafts import Draft, Situation, refused
 from holdfast.control.registry.ids import Ids
 from holdfast.control.registry.intents import Done, Intent, Verb
 from holdfast.control.registry.metadata import MANAGER_CHARACTERS_MAX
-from holdfast.control.registry.preparation import key_of, prepare
+from holdfast.control.registry.preparation import Preparation, key_of
 from holdfast.control.registry.proven import ProvenTemplates
 from holdfast.control.store.commands import ABSENT, Commit, Key, Outcome, Refusal, Write, flaw
 from holdfast.control.store.engine import (
@@ -210,6 +210,7 @@ class Registry:
         """Append a draft for each intent, giving way to others every few milliseconds."""
         loop = asyncio.get_running_loop()
         alone = len(request.intents) == 1
+        preparation = Preparation(request.situation)
         slice_ends_at = loop.time() + SLICE_S
         for position in positions:
             if loop.time() > slice_ends_at:
@@ -217,7 +218,7 @@ class Registry:
                 slice_ends_at = loop.time() + SLICE_S
             intent = request.intents[position]
             try:
-                draft = prepare(intent, request.situation)
+                draft = preparation.draft(intent, request.keys[position])
             except ApiError as error:
                 # An answer by now: its traceback would hold this frame, in a cycle.
                 draft = refused(request.keys[position], error.with_traceback(None))

@@ -73,7 +73,7 @@ def has_status(message: Any) -> bool:
 
 
 def has_spec(message: Any) -> bool:
-    """Whether objects of this kind have a spec, and so a generation."""
+    """Whether objects of this kind (or its message) have a spec, and so a generation."""
     return "spec" in _fields(message.DESCRIPTOR)
 
 
