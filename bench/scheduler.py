@@ -79,7 +79,7 @@ def rate(make: Callable[[int], core.Pod], count: int) -> float:
     start = time.perf_counter()
     for first in range(0, count, BATCH):
         batch = [
-            Pending(("default", f"p{number}"), f"u{number}", shapes.of(pods[number]))
+            Pending(("default", f"p{number}"), f"u{number}", shapes.of(pods[number], ""))
             for number in range(first, min(first + BATCH, count))
         ]
         place(view, batch, rng)

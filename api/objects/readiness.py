@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from holdfast.api.core.v1 import core_pb2 as core
 
 __all__ = [
+    "FINISHED",
     "condition",
     "is_true",
     "node_ready",
@@ -22,6 +23,9 @@ __all__ = [
     "pod_ready",
     "set_condition",
 ]
+
+FINISHED = ("Succeeded", "Failed")
+"""The phases of a pod that has ended for good."""
 
 
 def pod_ready(pod: core.Pod) -> bool:
@@ -39,7 +43,7 @@ def pod_available(pod: core.Pod, min_ready_s: int, now: float) -> bool:
 
 def pod_finished(pod: core.Pod) -> bool:
     """Whether it has ended for good: Succeeded or Failed."""
-    return pod.status.phase in ("Succeeded", "Failed")
+    return pod.status.phase in FINISHED
 
 
 def pod_active(pod: core.Pod) -> bool:

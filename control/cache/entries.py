@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from holdfast.api.codec import with_revision
+from holdfast.control.cache.indexes import OWNER_AT
 from holdfast.control.store.commands import Key
 
 
@@ -37,6 +38,11 @@ class Entry:
         self.message = message
         self.data = data
         self.indexed: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> str:
+        """The uid of the owner that controls it, "" when nobody does."""
+        return self.indexed[OWNER_AT]
 
     @property
     def wire(self) -> bytes:

@@ -56,8 +56,8 @@ _MORE: dict[str, tuple[tuple[str, Index], ...]] = {
 }
 
 
-NODE_AT = 1
-"""Where NODE stands among the indexes of PODS, and so in `Entry.indexed`."""
+OWNER_AT, NODE_AT = 0, 1
+"""Where OWNER stands among the indexes, NODE among those of PODS, and so in `Entry.indexed`."""
 
 
 def indexes_of(resource: str) -> tuple[tuple[str, Index], ...]:

@@ -118,7 +118,8 @@ class Garbage:
         ):
             self._index(update)
             return (_key(update.new),)
-        if update.old is not None and _same_owners(update.old.message.metadata, meta):
+        old = None if update.old is None else update.old.message.metadata
+        if old is not None and old.ownerReferences == meta.ownerReferences:
             return ()
         self._index(update)
         if all(_solid(view, update.new, reference) for reference in meta.ownerReferences):
@@ -148,15 +149,6 @@ class Garbage:
                     places.pop(entry.key, None)
                 if not places:
                     del self._others[reference.uid]
-
-
-def _same_owners(old: meta.ObjectMeta, new: meta.ObjectMeta) -> bool:
-    """Whether an object refers to the same owners in the same way: nearly always so."""
-    before, after = old.ownerReferences, new.ownerReferences
-    return len(before) == len(after) and all(
-        (b.uid, b.controller, b.name) == (a.uid, a.controller, a.name)
-        for b, a in zip(before, after, strict=True)
-    )
 
 
 def _key(entry: Entry) -> Key:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from holdfast.api import kinds
 from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.objects import events, readiness, taints
+from holdfast.control.cache.indexes import NODE_AT
 from holdfast.control.controllers import evictions
 from holdfast.control.controllers.decisions import WRITES_MAX, Decision, Key, Order, Trigger, View
 from holdfast.control.notes import Note
@@ -75,8 +76,8 @@ def _pod_came(view: View, update: Update) -> Iterable[Key]:
     """A pod was bound to a node that is tainted or not there."""
     if update.new is None:
         return ()
-    name = update.new.message.spec.nodeName
-    if not name or (update.old is not None and update.old.message.spec.nodeName == name):
+    name = update.new.indexed[NODE_AT]
+    if not name or (update.old is not None and update.old.indexed[NODE_AT] == name):
         return ()
     node = view.get(RESOURCE, "", name)
     if node is not None and not evictions.no_execute(node.message):

@@ -81,7 +81,8 @@ class Tally:
                 self._leave(before, update.old.key.name)
             return before, None
         key = update.new.key
-        before, after = self._places.get(key), self._place(update.new.message)
+        before = self._places.get(key)
+        after = self._place(update, before)
         if before == after:
             return before, before
         if before is not None:
@@ -93,20 +94,25 @@ class Tally:
             self._groups.setdefault(after.owner, {}).setdefault(after.group, {})[key.name] = None
         return before, after
 
-    def _place(self, pod: core.Pod) -> Place | None:
-        meta = pod.metadata
-        owner = owners.controller_of(meta)
-        if owner is None:
+    def _place(self, update: Update, before: Place | None) -> Place | None:
+        """Where the pod belongs now. What it cannot have changed is taken from before."""
+        assert update.new is not None
+        uid, pod = update.new.owner, update.new.message
+        if not uid:
             if not readiness.pod_active(pod):
                 return None
-            labels = tuple(sorted(meta.labels.items()))
-            return Place(_nobody_in(meta.namespace), "", Group(Standing.PENDING, 0, labels))
-        if owner.kind != self._kind:
-            return None
-        labels = tuple(sorted(meta.labels.items()))
+            group = Group(Standing.PENDING, 0, _labels(update, before))
+            return Place(_nobody_in(update.new.key.namespace), "", group)
+        if before is not None and before.owner == uid:
+            name = before.name
+        else:
+            owner = owners.controller_of(pod.metadata)
+            if owner is None or owner.kind != self._kind:
+                return None
+            name = owner.name
         now = standing(pod)
         since = ready_since(pod) if now is Standing.READY else 0
-        return Place(owner.uid, owner.name, Group(now, since, labels))
+        return Place(uid, name, Group(now, since, _labels(update, before)))
 
     def _leave(self, place: Place, name: str) -> None:
         groups = self._groups[place.owner]
@@ -118,6 +124,15 @@ class Tally:
             del self._groups[place.owner]
 
 
+def _labels(update: Update, before: Place | None) -> tuple[tuple[str, str], ...]:
+    """A pod's labels, in order: read again only when they changed."""
+    assert update.new is not None
+    old, labels = update.old, update.new.message.metadata.labels
+    if before is not None and old is not None and labels == old.message.metadata.labels:
+        return before.group.labels
+    return tuple(sorted(labels.items()))
+
+
 def _nobody_in(namespace: str) -> str:
     """The key of a namespace's orphans: no uid starts with a slash."""
     return "/" + namespace
@@ -125,13 +140,14 @@ def _nobody_in(namespace: str) -> str:
 
 def standing(pod: core.Pod) -> Standing:
     """How far a pod is."""
-    if readiness.pod_finished(pod):
+    phase = pod.status.phase
+    if phase in readiness.FINISHED:
         return Standing.FINISHED
     if pod.metadata.HasField("deletionTimestamp"):
         return Standing.TERMINATING
     if not pod.spec.nodeName:
         return Standing.UNASSIGNED
-    if pod.status.phase != "Running":
+    if phase != "Running":
         return Standing.PENDING
     return Standing.READY if ready_since(pod) >= 0 else Standing.UNREADY
 

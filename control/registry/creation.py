@@ -6,7 +6,7 @@ that a repeated request is recognised as the same one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import holdfast.control.registry.metadata as metadata
 import holdfast.control.registry.strategies as strategies
@@ -26,13 +26,32 @@ if TYPE_CHECKING:
 _new: Any = tuple.__new__  # of a NamedTuple: half the time of calling it
 
 
+class _Sample(NamedTuple):
+    """A pod that was checked and drafted, for others that are sent as the same message: a
+    controller's order of many. rest: what is stored behind the metadata."""
+
+    sent: Any
+    key: Key
+    metadata: Any
+    rest: bytes
+
+
 class Creation:
     """The creates of one kind in one situation: what they have in common is looked up once.
 
     Made for each preparation of a group of writes, so that a namespace it has seen is still there.
     """
 
-    __slots__ = ("_is_pod", "_kind", "_message", "_open", "_situation", "_stamp", "_strategy")
+    __slots__ = (
+        "_is_pod",
+        "_kind",
+        "_message",
+        "_open",
+        "_sample",
+        "_situation",
+        "_stamp",
+        "_strategy",
+    )
 
     def __init__(self, kind: Kind, situation: Situation) -> None:
         self._kind = kind
@@ -45,11 +64,14 @@ class Creation:
             situation.manager, kind.api_version, int(situation.now), counted=counted
         )
         self._open: set[str] = set()  # namespaces that take new objects
+        self._sample: _Sample | None = None
 
     def draft(self, intent: Intent, key: Key) -> Draft:
         """The draft of a new object. key: where it will be, name "" when it is to be drawn.
         Raises ApiError."""
-        kind, situation = self._kind, self._situation
+        kind, situation, sample = self._kind, self._situation, self._sample
+        if sample and sample.sent is intent.message and key == sample.key:
+            return self._twin(sample)
         sent = self._sent(intent)
         rest = situation.proven.find(sent.spec) if self._is_pod else b""
         new: Any = self._message()
@@ -74,9 +96,23 @@ class Creation:
         if self._is_pod and not rest:
             situation.proven.learn(sent.spec, data[first_field_bytes(data) :])
         if not name:
+            if rest:
+                self._sample = _Sample(sent, key, meta, rest)
             key = Key(kind.resource, namespace, meta.name)
         write = _new(Write, (key, data, ABSENT))
         return Draft(key, (write, *taken), data, pinned=True, generated=not name)
+
+    def _twin(self, sample: _Sample) -> Draft:
+        """One more pod of the same order: only its name and uid are its own."""
+        kind, situation = self._kind, self._situation
+        new: Any = self._message()
+        meta = new.metadata
+        meta.CopyFrom(sample.metadata)
+        meta.name = name = metadata.generated(kind, meta, situation)
+        meta.uid = situation.ids.uid()
+        data = serialized(new, kind, sample.rest)
+        key: Key = _new(Key, (kind.resource, meta.namespace, name))
+        return Draft(key, (_new(Write, (key, data, ABSENT)),), data, pinned=True, generated=True)
 
     def _sent(self, intent: Intent) -> Any:
         sent, kind = intent.message, self._kind.kind

@@ -166,10 +166,18 @@ def stamp_manager(metadata: Any, kind: Kind, situation: Situation, subresource: 
     if len(entries) >= MANAGERS_MAX:
         oldest = min(range(len(entries)), key=lambda index: entries[index].time.seconds)
         del entries[oldest]
-    entry = entries.add(manager=situation.manager, operation="Update", apiVersion=kind.api_version)
+    metadata.MergeFromString(_entry(situation.manager, kind.api_version, subresource, now_s))
+
+
+@lru_cache(maxsize=64)
+def _entry(manager: str, api_version: str, subresource: str, now_s: int) -> bytes:
+    """One entry of managedFields, as the bytes of a metadata: it is appended by a merge."""
+    made = meta_pb2.ObjectMeta()
+    entry = made.managedFields.add(manager=manager, operation="Update", apiVersion=api_version)
     entry.time.seconds = now_s
     if subresource:
         entry.subresource = subresource
+    return made.SerializeToString()
 
 
 def set_time(field: meta_pb2.Time, now: float) -> None:

@@ -7,6 +7,7 @@ two writers of different parts never overwrite each other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import holdfast.control.registry.metadata as metadata
@@ -14,6 +15,7 @@ import holdfast.control.registry.removal as removal
 import holdfast.control.registry.strategies as strategies
 from holdfast.api import codec
 from holdfast.api.autoscaling.v1 import autoscaling_pb2
+from holdfast.api.core.v1 import core_pb2
 from holdfast.api.errors import ApiError, Cause, CauseReason, Reason, conflict, invalid, not_found
 from holdfast.api.kinds import Kind
 from holdfast.control.registry.changes import Target
@@ -76,21 +78,27 @@ def _binding(intent: Intent, kind: Kind, situation: Situation) -> Draft:
         raise not_found("nodes", node)
     new = target.copy()
     new.spec.nodeName = node
-    _mark_scheduled(new.status.conditions, situation.now)
+    _mark_scheduled(new.status, int(situation.now))
     metadata.stamp_manager(new.metadata, kind, situation, "binding")
     return target.draft(new, kind, [])
 
 
-def _mark_scheduled(conditions: Any, now: float) -> None:
-    for condition in conditions:
+def _mark_scheduled(status: Any, now_s: int) -> None:
+    conditions = status.conditions
+    for index, condition in enumerate(conditions):
         if condition.type == "PodScheduled":
-            condition.Clear()
+            del conditions[index]
             break
-    else:
-        condition = conditions.add()
-    condition.type = "PodScheduled"
-    condition.status = "True"
-    condition.lastTransitionTime.seconds = int(now)
+    status.MergeFromString(_scheduled(now_s))
+
+
+@lru_cache(maxsize=8)  # of the second that is, and a few before
+def _scheduled(now_s: int) -> bytes:
+    """The condition, as the bytes of a status: it is appended by a merge."""
+    made = core_pb2.PodStatus()
+    condition = made.conditions.add(type="PodScheduled", status="True")
+    condition.lastTransitionTime.seconds = now_s
+    return made.SerializeToString()
 
 
 def _finalize(intent: Intent, kind: Kind, situation: Situation) -> Draft:

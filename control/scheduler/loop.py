@@ -19,6 +19,7 @@ from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.errors import ApiError
 from holdfast.api.objects import events, readiness
 from holdfast.api.quantity import QuantityError
+from holdfast.control.cache.indexes import NODE_AT
 from holdfast.control.hearing import Hearing
 from holdfast.control.notes import Note
 from holdfast.control.registry.intents import Intent, Verb
@@ -142,10 +143,11 @@ class SchedulerLoop:
             if table.forget(key):
                 self._ease()
             return
-        if pod.spec.nodeName:
+        node = entry.indexed[NODE_AT]
+        if node:
             self._queue.withdraw(key)
-            if table.node_of(key) != pod.spec.nodeName:
-                table.assume(key, pod.spec.nodeName, self._shapes.of(pod))
+            if table.node_of(key) != node:
+                table.assume(key, node, self._shapes.of(pod, entry.owner))
             return
         flying = self._in_flight.get(key)
         if flying is not None and flying.uid == pod.metadata.uid:
@@ -155,7 +157,7 @@ class SchedulerLoop:
         ):  # fmt: skip
             self._queue.withdraw(key)
         else:
-            self._queue.offer(Pending(key, pod.metadata.uid, self._shapes.of(pod)))
+            self._queue.offer(Pending(key, pod.metadata.uid, self._shapes.of(pod, entry.owner)))
 
     def _ease(self) -> None:
         """Something may fit now that did not before."""
@@ -260,18 +262,17 @@ class SchedulerLoop:
         if error is not None:
             log.info("binding refused", pod="/".join(pod.key), error=error.message)
         entry = self._cache.get("pods", *pod.key)
-        message = entry.message if entry else None
-        bound = message is not None and message.spec.nodeName
-        if bound and message is not None and message.spec.nodeName == binding.node:
+        node = entry.indexed[NODE_AT] if entry else ""
+        if node and node == binding.node:
             return
         self._view.table.forget(pod.key)
-        if message is None or message.metadata.HasField("deletionTimestamp"):
+        if entry is None or entry.message.metadata.HasField("deletionTimestamp"):
             return
-        if bound:
-            self._view.table.assume(pod.key, message.spec.nodeName, self._shapes.of(message))
+        shape = self._shapes.of(entry.message, entry.owner)
+        if node:
+            self._view.table.assume(pod.key, node, shape)
         else:
-            again = Pending(pod.key, message.metadata.uid, self._shapes.of(message))
-            self._queue.refuse(again, now)
+            self._queue.refuse(Pending(pod.key, entry.message.metadata.uid, shape), now)
 
     def _record(self, entry: Entry, news: events.News) -> None:
         about = events.reference(kinds.by_resource("pods"), entry.message)

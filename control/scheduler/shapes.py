@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.api.core.v1 import core_pb2 as core
-from holdfast.api.objects import owners, requests
+from holdfast.api.objects import requests
 
 if TYPE_CHECKING:
     from holdfast.api.meta.v1 import meta_pb2 as meta
-
-Asking = tuple[str, tuple[tuple[str, int], ...], tuple["Port", ...], bytes]
 
 INTERNED_MAX = 4096
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - a pod asks for the port on every address
@@ -40,8 +38,8 @@ class Port(NamedTuple):
 class Shape:
     """One way of asking. Compared by identity: equal asking is the same object.
 
-    requests: by resource, in the units of objects.requests. spec: its nodeSelector, affinity and
-    tolerations, nothing else. owner: uid of the controlling owner, whose pods are spread.
+    requests: by resource, in the units of objects.requests. spec: what of the pods' is read here,
+    nothing else. owner: uid of the controlling owner, whose pods are spread, "" = none.
     """
 
     requests: dict[str, int]
@@ -60,53 +58,61 @@ class Shapes:
 
     def __init__(self) -> None:
         self._by_spec: dict[tuple[str, bytes], Shape] = {}
-        self._by_asking: dict[Asking, Shape] = {}
+        self._by_asking: dict[tuple[str, bytes], Shape] = {}
 
-    def of(self, pod: core.Pod) -> Shape:
-        """The shape of a pod. Raises quantity.QuantityError for a request that is no quantity."""
+    def of(self, pod: core.Pod, owner: str) -> Shape:
+        """The shape of a pod. owner: uid of the owner that controls it, "" = none. Raises
+        quantity.QuantityError for a request that is no quantity."""
         spec = pod.spec
         if spec.nodeName:
             spec = core.PodSpec()
             spec.CopyFrom(pod.spec)
             spec.ClearField("nodeName")
-        controller = owners.controller_of(pod.metadata)
-        owner = controller.uid if controller is not None else ""
         key = (owner, spec.SerializeToString(deterministic=True))
-        shape = self._by_spec.pop(key, None) or self._read(pod, spec, owner)
-        self._by_spec[key] = shape
-        if len(self._by_spec) > INTERNED_MAX:
-            del self._by_spec[next(iter(self._by_spec))]
+        shape = self._by_spec.pop(key, None) or self._read(pod, owner)
+        _keep(self._by_spec, key, shape)
         return shape
 
-    def _read(self, pod: core.Pod, spec: core.PodSpec, owner: str) -> Shape:
-        fresh = _shape(pod, spec, owner)
-        asking = _asking(fresh)
-        shape = self._by_asking.pop(asking, None) or fresh
-        self._by_asking[asking] = shape
-        if len(self._by_asking) > INTERNED_MAX:
-            del self._by_asking[next(iter(self._by_asking))]
+    def _read(self, pod: core.Pod, owner: str) -> Shape:
+        asking = _asking(pod.spec)
+        key = (owner, asking.SerializeToString(deterministic=True))
+        shape = self._by_asking.pop(key, None) or _shape(pod, asking, owner)
+        _keep(self._by_asking, key, shape)
         return shape
 
 
-def _asking(shape: Shape) -> Asking:
-    """What makes two shapes the same."""
-    wanted = tuple(sorted(shape.requests.items()))
-    return (shape.owner, wanted, shape.ports, shape.spec.SerializeToString(deterministic=True))
+def _keep(known: dict[tuple[str, bytes], Shape], key: tuple[str, bytes], shape: Shape) -> None:
+    known[key] = shape
+    if len(known) > INTERNED_MAX:
+        del known[next(iter(known))]
 
 
-def _shape(pod: core.Pod, spec: core.PodSpec, owner: str) -> Shape:
-    kept = core.PodSpec(tolerations=spec.tolerations)
-    kept.nodeSelector.update(dict(spec.nodeSelector))
+def _asking(spec: core.PodSpec) -> core.PodSpec:
+    """What of a spec matters here."""
+    kept = core.PodSpec()
+    kept.tolerations.MergeFrom(spec.tolerations)
+    kept.nodeSelector.MergeFrom(spec.nodeSelector)
     if spec.HasField("affinity"):
         kept.affinity.CopyFrom(spec.affinity)
+    for container in spec.containers:
+        asking = kept.containers.add()
+        asking.resources.requests.MergeFrom(container.resources.requests)
+        for port in container.ports:
+            if port.hostPort:
+                asking.ports.add(protocol=port.protocol, hostPort=port.hostPort, hostIP=port.hostIP)
+    for container in spec.initContainers:
+        kept.initContainers.add().resources.requests.MergeFrom(container.resources.requests)
+    return kept
+
+
+def _shape(pod: core.Pod, asking: core.PodSpec, owner: str) -> Shape:
     wanted = {name: amount for name, amount in requests.of_pod(pod).items() if amount}
     ports = tuple(
         Port(port.protocol or "TCP", port.hostPort, port.hostIP or EVERY_ADDRESS)
-        for container in spec.containers
+        for container in asking.containers
         for port in container.ports
-        if port.hostPort
     )
-    return Shape(wanted, ports, kept, owner)
+    return Shape(wanted, ports, asking, owner)
 
 
 def allocatable(node: core.Node) -> dict[str, int]:

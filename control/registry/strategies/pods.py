@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from holdfast.api.objects import readiness
 from holdfast.control.registry.intents import Intent
 from holdfast.control.registry.strategies.generic import Strategy
 
 GRACE_S_DEFAULT = 30
-FINISHED = ("Succeeded", "Failed")
 
 
 class PodStrategy(Strategy):
@@ -26,7 +26,7 @@ class PodStrategy(Strategy):
                 setattr(new.spec, field, getattr(old.spec, field))
 
     def grace_s(self, intent: Intent, old: Any) -> int:
-        if not old.spec.nodeName or old.status.phase in FINISHED:
+        if not old.spec.nodeName or readiness.pod_finished(old):
             return 0
         if intent.grace_period_s is not None:
             return intent.grace_period_s

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast.api.core.v1 import core_pb2 as core
+from holdfast.api.objects import owners
 from holdfast.control.cache import Entry, EventType, Update
 from holdfast.control.controllers import victims
 from holdfast.control.controllers.tallies import Standing, Tally
@@ -30,7 +31,10 @@ def pod(
 
 def entry(message: core.Pod) -> Entry:
     key = Key("pods", message.metadata.namespace, message.metadata.name)
-    return Entry(key, 1, 1, message, b"")
+    made = Entry(key, 1, 1, message, b"")
+    owner = owners.controller_of(message.metadata)
+    made.indexed = (owner.uid if owner else "", message.spec.nodeName)
+    return made
 
 
 def chosen(count: int, *pods: core.Pod) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.api.core.v1 import core_pb2 as core
+from holdfast.api.objects import owners
 from holdfast.control.scheduler.placement import Pending, PlacementView
 from holdfast.control.scheduler.shapes import Shapes
 
@@ -45,12 +46,14 @@ def pod(name: str = "p", owner: str = "", node_name: str = "", **requests: str) 
 
 def pending(message: core.Pod) -> Pending:
     meta = message.metadata
-    return Pending((meta.namespace, meta.name), meta.uid, SHAPES.of(message))
+    owner = owners.controller_of(meta)
+    shape = SHAPES.of(message, owner.uid if owner else "")
+    return Pending((meta.namespace, meta.name), meta.uid, shape)
 
 
 def many(count: int, owner: str = "o", **requests: str) -> list[Pending]:
     """Equal pods of one owner."""
-    shape = SHAPES.of(pod(owner=owner, **requests))
+    shape = SHAPES.of(pod(owner=owner, **requests), owner)
     return [Pending(("default", f"{owner}-{n}"), f"u{n}", shape) for n in range(count)]
 
 
