@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-OTHERS_AN_EVENT = 4
-"""So many other writes for one event: events are a fifth of all."""
-FLOOR_PER_S = 50.0
+OTHERS_AN_EVENT = 9
+"""So many other writes for one event: while much is written, events are a tenth of all. What a
+burst leaves to tell waits (`notes.QUEUE_MAX`) and is told behind it, at the floor."""
+FLOOR_PER_S = 200.0
 SAVED_MAX = 500.0
 """What a quiet time saves up."""
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.objects import events
 
-QUEUE_MAX = 2000
-"""Notes that wait; later ones are dropped."""
+QUEUE_MAX = 10_000
+"""Notes that wait, of some 1 kB each; later ones are dropped."""
 BURST = 25
 REFILL_S = 300.0
 """Notes an object may say at once about itself from one source, and when it gets one back

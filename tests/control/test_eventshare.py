@@ -1,4 +1,4 @@
-"""Events are a fifth of all writes, a quiet cluster tells all, what is refused is counted."""
+"""Events are a bounded part of all writes; a quiet cluster tells all; refusals are counted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_quiet_cluster_tells_everything() -> None:
 def test_events_grow_with_the_other_writes_only() -> None:
     store = Store()
     share = store.share()
-    store.changes += 400
+    store.changes += 100 * OTHERS_AN_EVENT
     assert share.take(1000) == 100
     store.changes += 100  # those events
     assert share.take(1000) == 0
@@ -43,7 +43,7 @@ def test_some_are_granted_always_and_made_up_for() -> None:
     store = Store()
     share = store.share()
     assert share.take(100, at_least=25) == 25
-    store.changes += 25 + 400
+    store.changes += 25 + 100 * OTHERS_AN_EVENT
     assert share.take(1000) == 75
 
 
