@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import gc
 import random
 import secrets
 import sys
@@ -24,6 +23,7 @@ import numpy
 import structlog
 
 from holdfast.api import kubeconfig, ready
+from holdfast.api.cycles import Cycles
 from holdfast.control import metrics
 from holdfast.control.access import Authenticator
 from holdfast.control.access.ca import open_authority
@@ -52,11 +52,6 @@ from holdfast.control.sessions.streams import Streams
 
 SWITCH_INTERVAL_S = 0.0005
 """A database commit beside CPU-bound Python takes 21 ms at the default, 1 ms so."""
-GC_THRESHOLDS = (5_000, 2, 100_000)
-"""Young objects are looked at briefly (5,000 in about 5 ms: they are spread over all of memory),
-and once more at 15,000. Nearly all live on, so their number only says how long the loop waits.
-All objects, hundreds of milliseconds at thousands of pods, only after billions: what lives long
-is freed by its count, and what would be a cycle (a connection, its calls) lets go of itself."""
 
 log = structlog.get_logger()
 
@@ -120,6 +115,7 @@ class ControlNode:
     async def start(self) -> None:
         """Load, lead if it is this one's turn, serve."""
         config, engine, group = self.config, self.engine, self._group
+        cycles = Cycles()
         await self._store.start()
         self._ending.push_async_callback(self._store.stop)
         self._begin(engine.until_failed())
@@ -158,10 +154,8 @@ class ControlNode:
         self._ending.push_async_callback(self._store.hand_over)
         if config.kubeconfig is not None:
             roster.tell(self._write_kubeconfig)
-        # What is loaded stays: full collections need not look at it again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        cycles.loaded()
+        self._begin(cycles.run())
 
     async def until_broken(self) -> None:
         """Wait until a part has ended by itself, then raise its error: a control node without its

@@ -8,7 +8,6 @@ connections, and no pod notices.
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from holdfast.api import ready
 from holdfast.api.client import Client, Endpoint
 from holdfast.api.client.backoff import Backoff
 from holdfast.api.client.endpoint import token_listener
+from holdfast.api.cycles import Cycles
 from holdfast.api.errors import ApiError, Reason
 from holdfast.api.tls import certificates, credentials, joining, tokens
 from holdfast.api.tls.assertion import Asserter
@@ -43,8 +43,6 @@ from holdfast.runtime.interface import RuntimeFault, Version
 NODES_A_CONNECTION = 256
 HOLLOW_CAPACITY = {"cpu": "32", "memory": "128Gi", "ephemeral-storage": "100Gi", "pods": "250"}
 RUNTIME_WAIT_S = 5.0
-HOLLOW_GC_THRESHOLDS = (2_000, 10, 100_000)
-"""A thousand nodes are a million objects that stay: they are not looked at again and again."""
 
 log = structlog.get_logger()
 
@@ -269,7 +267,6 @@ async def _run_hollow(config: NodeConfig) -> None:
     """Hollow nodes: connections to the token listener are shared, each call says whose it is."""
     if not config.join:
         raise ApiError(Reason.BAD_REQUEST, "hollow nodes need --join TOKEN@HOST")
-    gc.set_threshold(*HOLLOW_GC_THRESHOLDS)
     target = tokens.parse_target(config.join)
     count = (config.hollow + NODES_A_CONNECTION - 1) // NODES_A_CONNECTION
     known = _known_addresses(config, target)
@@ -283,6 +280,9 @@ async def _run_hollow(config: NodeConfig) -> None:
     names = [f"{config.name}-{number}" for number in range(config.hollow)]
     try:
         async with asyncio.TaskGroup() as group:
+            cycles = Cycles()  # a thousand nodes are a million objects
+            cycles.loaded()
+            group.create_task(cycles.run())
 
             async def keep(addresses: tuple[str, ...]) -> None:
                 for directory, identity in list(identities.items()):

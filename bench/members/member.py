@@ -8,7 +8,6 @@ with the process that began it.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import signal
 import sys
@@ -23,9 +22,10 @@ import uvloop
 
 from bench.members import service, tls
 from holdfast.api import identity
+from holdfast.api.cycles import Cycles
 from holdfast.api.tls import certificates
 from holdfast.api.transport.server import Server
-from holdfast.control.main import GC_THRESHOLDS, SWITCH_INTERVAL_S
+from holdfast.control.main import SWITCH_INTERVAL_S
 from holdfast.control.raft.wire.transport import GrpcTransport
 from holdfast.control.store.etcd.engine import EtcdEngine
 from holdfast.control.store.etcd.target import parse
@@ -82,13 +82,15 @@ async def run(folder: Path, member: int) -> None:
     server.add_generic_rpc_handlers([service.handler(engine)])
     ended = asyncio.Event()  # set by SIGTERM; waited for below
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    cycles = Cycles()
     await engine.start()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    cycles.loaded()
+    looking = asyncio.create_task(cycles.run())
     await server.listen(address, tls.serving(folder))
     failing = asyncio.create_task(engine.until_failed())
     failing.add_done_callback(lambda _: ended.set())
     await ended.wait()
+    looking.cancel()
     await server.stop()
     await engine.stop()
     if not failing.cancel():
