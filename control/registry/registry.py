@@ -164,8 +164,9 @@ class Registry:
             drafts, verdicts = await self._attempt(todo, request, commit_id)
             again = []
             for position, draft, verdict in zip(todo, drafts, verdicts, strict=True):
-                last = attempt == ATTEMPTS_MAX - 1
-                if not last and answers.is_worth_another_try(draft, verdict):
+                if isinstance(verdict, Outcome) and verdict.refusal is None:
+                    told[position] = self._done(draft, verdict.revision)
+                elif attempt < ATTEMPTS_MAX - 1 and answers.is_worth_another_try(draft, verdict):
                     again.append(position)
                 else:
                     told[position] = self._answer(draft, verdict)

@@ -5,6 +5,7 @@ Raises ApiError for what cannot be meant; whether it may be is judged elsewhere.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from holdfast.api import kinds
@@ -18,6 +19,8 @@ from holdfast.control.registry.metadata import revision_of
 from holdfast.control.rpc.objects.decoding import decode
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
     from holdfast.control.registry.intents import Done
 
 _PROPAGATION = {
@@ -92,7 +95,7 @@ def batched(write: resources_pb2.BatchWrite) -> Intent:
         raise ApiError(Reason.BAD_REQUEST, f"a write of a batch has no verb {write.verb}")
     if part not in _BATCH_SUBRESOURCES:
         raise ApiError(Reason.BAD_REQUEST, f'a batch cannot write the subresource "{part}"')
-    message = decode(_kind(resource).message, write.object)
+    message = decode(_message_of(resource), write.object)
     return Intent(verb, resource, write.namespace, write.name, message, part, None, write.uid)
 
 
@@ -112,6 +115,11 @@ def _with_uid(intent: Intent, uid: str) -> Intent:
     if intent.uid and intent.uid != uid:
         raise ApiError(Reason.BAD_REQUEST, "uid and delete_options.uid are not the same")
     return intent._replace(uid=uid)
+
+
+@cache  # of the built kinds: a refusal is not kept
+def _message_of(resource: str) -> type[Message]:
+    return _kind(resource).message
 
 
 def _kind(resource: str) -> Kind:
