@@ -31,6 +31,8 @@ class View(Protocol):
 
     def list(self, resource: str, namespace: str = "") -> list[Entry]: ...
 
+    def count(self, resource: str) -> int: ...
+
 
 @dataclass(slots=True)
 class Situation:

@@ -6,6 +6,7 @@ and a real agent says so in its own status.
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from holdfast.api.errors import Cause, CauseReason, invalid
@@ -18,13 +19,13 @@ POD_CIDRS = "~podcidrs"
 
 
 def block_pool(ranges: Ranges) -> Pool:
-    """All blocks of the pod range, the lowest free one first."""
+    """All blocks of the pod range, one behind another."""
     size = 1 << (ranges.node_prefix - ranges.pods.prefixlen)
     step = 1 << (32 - ranges.node_prefix)
-    base = ranges.pods.network_address
+    base = int(ranges.pods.network_address)
 
     def name(number: int) -> str:
-        return f"{base + number * step}/{ranges.node_prefix}"
+        return f"{socket.inet_ntoa((base + number * step).to_bytes(4))}/{ranges.node_prefix}"
 
     return Pool(POD_CIDRS, size, name, ordered=True)
 

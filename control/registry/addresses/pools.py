@@ -16,7 +16,7 @@ class Pool:
     """Addresses 0 … size-1 under one internal resource.
 
     name: the n-th address as text. preferred_from: chosen from here on as long as one is free
-    there. ordered: the lowest free one instead of a random one.
+    there. ordered: one behind another instead of a random one.
     """
 
     resource: str
@@ -58,7 +58,10 @@ class Pool:
 
     def _order(self, situation: Situation) -> Iterator[int]:
         if self.ordered:
-            yield from range(self.size)
+            # As many as are taken: behind them all, when none was given back.
+            start = min(situation.view.count(self.resource), self.size)
+            yield from range(start, self.size)
+            yield from range(start)
             return
         preferred = self.size - self.preferred_from
         for _ in range(RANDOM_TRIES):

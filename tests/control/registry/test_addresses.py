@@ -166,3 +166,15 @@ def test_ranges_that_cannot_work() -> None:
         Ranges(node_prefix=12)
     with pytest.raises(ValueError, match="no range"):
         Ranges(node_ports=(9, 2))
+
+
+async def test_a_block_that_was_given_back_is_given_again_when_those_behind_are_gone(
+    there: World,
+) -> None:
+    for name in ("a", "b", "c"):
+        await there.create("nodes", node(name))
+    await there.delete("nodes", "a", "")
+    assert (await there.create("nodes", node("d"))).message.spec.podCIDR == "10.244.3.0/24"
+    for name in ("b", "c", "d"):
+        await there.delete("nodes", name, "")
+    assert (await there.create("nodes", node("e"))).message.spec.podCIDR == "10.244.0.0/24"
