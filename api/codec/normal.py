@@ -36,13 +36,15 @@ class Rule(NamedTuple):
 KEEP = Rule(False, None)
 
 
-def normalize(message: Message) -> None:
+def normalize(message: Message, data: bytes | None = None) -> None:
     """Clear, in place, the empty fields that Kubernetes' JSON regards as absent.
 
     Kept: present pointers whatever they hold, elements of lists, entries of maps. Quantities
-    stay as they are written (JSON makes them canonical when it comes in).
+    stay as they are written (JSON makes them canonical when it comes in). data: the bytes that
+    the message was read from, which spares their making.
     """
-    data = message.SerializeToString()
+    if data is None:
+        data = message.SerializeToString()
     may = 0 in data and _holds_empties(data, 0, len(data), _tags(message.DESCRIPTOR))
     if may or ZERO_QUANTITY in data:
         _clear(message)

@@ -80,7 +80,8 @@ def update(intent: Intent, kind: Kind, situation: Situation) -> Draft:
     metadata.keep_system_fields(new.metadata, target.old.metadata)
     strategy = strategies.of(kind.resource)
     strategy.before_update(new, target.old)
-    codec.normalize(new)
+    if not intent.sole:
+        codec.normalize(new)
     objects.default(kind, new)
     moved = strategy.claims(new, target.old, situation)
     if new.SerializeToString(deterministic=True) == target.entry.data:

@@ -43,6 +43,7 @@ class Creation:
     """
 
     __slots__ = (
+        "_in_place",
         "_is_pod",
         "_kind",
         "_message",
@@ -59,6 +60,8 @@ class Creation:
         self._message: type[Message] = kind.message
         self._strategy = strategies.of(kind.resource)
         self._is_pod = kind.resource == "pods"
+        # Not where a second try needs what was sent: to know its spec, or to choose an address.
+        self._in_place = not (self._is_pod or self._strategy.has_addresses)
         counted = has_spec(self._message)
         self._stamp = metadata.stamp(
             situation.manager, kind.api_version, int(situation.now), counted=counted
@@ -74,10 +77,10 @@ class Creation:
             return self._twin(sample)
         sent = self._sent(intent)
         rest = situation.proven.find(sent.spec) if self._is_pod else b""
-        new: Any = self._message()
+        new: Any = sent if intent.sole and self._in_place else self._message()
         if rest:
             new.metadata.CopyFrom(sent.metadata)
-        else:
+        elif new is not sent:
             new.CopyFrom(sent)
         meta = new.metadata
         _, namespace, name = key
@@ -89,6 +92,8 @@ class Creation:
             metadata.named(kind, intent, meta)
             meta.name = name or metadata.generated(kind, meta, situation)
         metadata.clear_system_fields(meta)
+        if not intent.sole:
+            codec.normalize(meta if rest else new)
         taken = self._check_metadata(meta) if rest else self._make(new)
         meta.uid = situation.ids.uid()
         meta.MergeFromString(self._stamp)
@@ -136,8 +141,7 @@ class Creation:
         self._open.add(namespace)
 
     def _make(self, new: Any) -> list[Write]:
-        """Bring an object into the form that is stored, and check it."""
-        codec.normalize(new)
+        """Bring an object in normal form into the one that is stored, and check it."""
         self._strategy.before_create(new, self._situation)
         objects.default(self._kind, new)
         taken = self._strategy.claims(new, None, self._situation)
@@ -147,7 +151,6 @@ class Creation:
 
     def _check_metadata(self, meta: Any) -> list[Write]:
         """What is left to do for a pod whose spec was proven by an earlier one."""
-        codec.normalize(meta)
         found = objects.Findings()
         validate_metadata(meta, self._kind, names.subdomain, found)
         if found:

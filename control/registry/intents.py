@@ -37,7 +37,7 @@ class Intent(NamedTuple):
 
     namespace, name: where; for CREATE both may be empty and are then taken from the message
     (which may carry generateName instead of a name).
-    message: the object (CREATE, UPDATE). The registry copies it and never changes it.
+    message: the object (CREATE, UPDATE). The registry copies it and never changes it, unless sole.
     subresource: UPDATE only. "status" takes only `.status` of the message, "scale" takes an
     autoscaling/v1 Scale, "binding" takes `.spec.nodeName` of a Pod, "finalize" takes
     `.spec.finalizers` of a Namespace.
@@ -45,6 +45,8 @@ class Intent(NamedTuple):
     metadata.resourceVersion, and when that is empty too, whatever is there.
     uid: the object must be this incarnation; "" = any.
     propagation, grace_period_s: DELETE only. None = the object's own grace period.
+    sole: the message was read for this intent alone and is in normal form, so the registry may
+    make what it stores out of it.
     """
 
     verb: Verb
@@ -57,6 +59,7 @@ class Intent(NamedTuple):
     uid: str = ""
     propagation: Propagation = Propagation.BACKGROUND
     grace_period_s: int | None = None
+    sole: bool = False
 
 
 class Done(NamedTuple):

@@ -38,7 +38,8 @@ def _status(intent: Intent, kind: Kind, situation: Situation) -> Draft:
     target = Target(intent, kind, situation)
     new = target.copy()
     new.status.CopyFrom(intent.message.status)
-    codec.normalize(new.status)
+    if not intent.sole:
+        codec.normalize(new.status)
     if new.status == target.old.status:
         return unchanged(target.entry)
     causes = strategies.of(kind.resource).status_causes(new)

@@ -25,7 +25,6 @@ def cycles() -> Iterator[Cycles]:
     made = Cycles()
     made.loaded()
     yield made
-    gc.unfreeze()
     gc.enable()
 
 

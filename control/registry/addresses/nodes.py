@@ -6,7 +6,7 @@ and a real agent says so in its own status.
 
 from __future__ import annotations
 
-import socket
+from ipaddress import IPv4Address
 from typing import Any
 
 from holdfast.api.errors import Cause, CauseReason, invalid
@@ -25,7 +25,7 @@ def block_pool(ranges: Ranges) -> Pool:
     base = int(ranges.pods.network_address)
 
     def name(number: int) -> str:
-        return f"{socket.inet_ntoa((base + number * step).to_bytes(4))}/{ranges.node_prefix}"
+        return f"{IPv4Address(base + number * step)}/{ranges.node_prefix}"
 
     return Pool(POD_CIDRS, size, name, ordered=True)
 

@@ -1,4 +1,5 @@
-"""Objects as clients send them: bytes of a kind's own message, checked at the door.
+"""Objects as clients send them: bytes of a kind's own message, checked at the door, and brought
+into normal form.
 
 Pure module. What protobuf itself lets through or refuses without a name is named here: invalid
 UTF-8, a field that the schema does not have, bytes that are no message at all.
@@ -10,6 +11,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from holdfast.api import codec
 from holdfast.api.errors import ApiError, Reason
 from holdfast.control.rpc.objects import flaws
 
@@ -27,6 +29,7 @@ def decode(message_type: type[Any], data: bytes) -> Any:
     # Known fields take the length they came with, unless their writer encoded them another way.
     if message.ByteSize() != len(data) and _has_unknown(message_type, data):
         raise _malformed(message_type, data, "a field that the schema lacks")
+    codec.normalize(message, data)
     return message
 
 

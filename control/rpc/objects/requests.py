@@ -37,7 +37,8 @@ def creation(request: resources_pb2.CreateRequest) -> Intent:
     kind = _kind(request.resource)
     if not request.subresource:
         message = decode(kind.message, request.object)
-        return Intent(Verb.CREATE, request.resource, request.namespace, request.name, message)
+        namespace, name = request.namespace, request.name
+        return Intent(Verb.CREATE, request.resource, namespace, name, message, sole=True)
     if request.subresource != "binding" or kind.resource != "pods":
         what = f'{kind.resource} have no subresource "{request.subresource}" that can be created'
         raise ApiError(Reason.NOT_FOUND, what, kind.kind)
@@ -61,7 +62,8 @@ def update(request: resources_pb2.UpdateRequest) -> Intent:
         raise ApiError(Reason.METHOD_NOT_ALLOWED, what, kind.kind)
     message = decode(kinds.subresource_message(kind, request.subresource), request.object)
     namespace, name = request.namespace, request.name
-    return Intent(Verb.UPDATE, request.resource, namespace, name, message, request.subresource)
+    part = request.subresource
+    return Intent(Verb.UPDATE, request.resource, namespace, name, message, part, sole=True)
 
 
 def deletion(
@@ -96,7 +98,8 @@ def batched(write: resources_pb2.BatchWrite) -> Intent:
     if part not in _BATCH_SUBRESOURCES:
         raise ApiError(Reason.BAD_REQUEST, f'a batch cannot write the subresource "{part}"')
     message = decode(_message_of(resource), write.object)
-    return Intent(verb, resource, write.namespace, write.name, message, part, None, write.uid)
+    namespace, name, uid = write.namespace, write.name, write.uid
+    return Intent(verb, resource, namespace, name, message, part, uid=uid, sole=True)
 
 
 def tell(

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from holdfast.api.core.v1 import core_pb2 as core
 from holdfast.api.errors import ApiError, Reason
 from holdfast.control.registry import Done, Intent, Verb
 from tests.control.registry.world import (
@@ -104,17 +105,35 @@ async def test_names_are_generated(there: World) -> None:
     assert first.message.metadata.generateName == "web-"
 
 
-async def test_a_generated_name_that_is_taken_is_drawn_again(there: World) -> None:
-    async def drawn(seed: int) -> str:
+@pytest.mark.parametrize("sole", [False, True])
+async def test_a_generated_name_that_is_taken_is_drawn_again(there: World, sole: bool) -> None:
+    async def drawn(seed: int) -> core.ConfigMap:
         there.seed = seed
         there.__post_init__()
-        return (await there.create("configmaps", generated)).key.name
+        generated = config_map()
+        generated.metadata.ClearField("name")
+        generated.metadata.generateName = "c-"
+        entry = await there.one(
+            Intent(Verb.CREATE, "configmaps", "", "", generated, sole=sole), field_manager="me"
+        )
+        assert entry is not None
+        return entry.message
 
-    generated = config_map()
-    generated.metadata.ClearField("name")
-    generated.metadata.generateName = "c-"
-    first = await drawn(3)
-    assert await drawn(3) != first
+    first, second = await drawn(3), await drawn(3)
+    assert first.metadata.name != second.metadata.name
+    assert first.metadata.uid != second.metadata.uid
+    assert [entry.manager for entry in second.metadata.managedFields] == ["me"]
+
+
+async def test_pods_of_one_order_differ_in_name_and_uid_alone(there: World) -> None:
+    order = Intent(Verb.CREATE, "pods", "default", "", pod(generate="web-"))
+    answers = await there.commit(*[order] * 4)
+    made = [there.copy("pods", one.entry.key.name) for one in answers if isinstance(one, Done)]
+    assert len({one.metadata.name for one in made}) == len({one.metadata.uid for one in made}) == 4
+    for one in made:
+        one.metadata.ClearField("name")
+        one.metadata.ClearField("uid")
+    assert all(one == made[0] for one in made)
 
 
 @pytest.mark.parametrize("how", ["message", "intent"])
