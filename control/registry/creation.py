@@ -105,7 +105,7 @@ class Creation:
                 self._sample = _Sample(sent, key, meta, rest)
             key = Key(kind.resource, namespace, meta.name)
         write = _new(Write, (key, data, ABSENT))
-        return Draft(key, (write, *taken), data, None, True, not name)
+        return Draft(key, (write, *taken), data, pinned=True, generated=not name)
 
     def _twin(self, sample: _Sample) -> Draft:
         """One more pod of the same order: only its name and uid are its own."""
@@ -117,7 +117,8 @@ class Creation:
         meta.uid = situation.ids.uid()
         data = serialized(new, kind, sample.rest)
         key: Key = _new(Key, (kind.resource, meta.namespace, name))
-        return Draft(key, (_new(Write, (key, data, ABSENT)),), data, None, True, True)
+        write = _new(Write, (key, data, ABSENT))
+        return Draft(key, (write,), data, pinned=True, generated=True)
 
     def _sent(self, intent: Intent) -> Any:
         sent, kind = intent.message, self._kind.kind
