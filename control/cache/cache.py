@@ -58,6 +58,7 @@ class Cache:
         self._followers: list[Follower] = []
         self._prints: dict[Key, bytes] | None = {} if verify else None
         self._resets: list[Callable[[], None]] = []
+        self._expected: dict[int, tuple[bytes, Message]] = {}  # by the identity of the bytes
         engine.listen(self._changed)
         engine.on_reset(self._reset)
 
@@ -134,6 +135,15 @@ class Cache:
             message_type = self._types[resource] = self._message_type(resource)
         return message_type.FromString(data) if message_type else None
 
+    def expect(self, data: bytes, message: Message) -> None:
+        """These very bytes are about to be stored, and are those of this message, which nobody else
+        keeps: it need not be read from them again. Say when that is over (`expect_no_more`)."""
+        self._expected[id(data)] = (data, message)
+
+    def expect_no_more(self, data: bytes) -> None:
+        """The write of these bytes is answered, whatever came of it."""
+        self._expected.pop(id(data), None)
+
     def verify(self) -> None:
         """Raise AssertionError when a message was changed since it was decoded."""
         assert self._prints is not None, "make the cache with verify=True"
@@ -196,7 +206,7 @@ class Cache:
                 self._prints.pop(key, None)
             gone: Update = _new(Update, (EventType.DELETED, table.remove(key), None, revision))
             return gone
-        message = self.decode(key.resource, value)
+        message = self._message(key.resource, value)
         entry = Entry(key, revision, created, message, value)
         old = table.put(entry)
         if self._prints is not None and message is not None:
@@ -204,3 +214,12 @@ class Cache:
         type_ = EventType.MODIFIED if old else EventType.ADDED
         made: Update = _new(Update, (type_, old, entry, revision))
         return made
+
+    def _message(self, resource: str, data: bytes) -> Message | None:
+        expected = self._expected.pop(id(data), None)
+        if expected is None:
+            return self.decode(resource, data)
+        message = expected[1]
+        if self._prints is not None:
+            assert message.SerializeToString(deterministic=True) == data, "not of these bytes"
+        return message

@@ -58,10 +58,10 @@ class Target:
         return new
 
     def draft(self, new: Any, kind: Kind, freed: list[Write]) -> Draft:
-        """Write this object, and the addresses it takes or frees."""
+        """Write this object, a copy of its own, and the addresses it takes or frees."""
         data = serialized(new, kind)
         write = Write(self.key, data, self.entry.revision)
-        return Draft(self.key, (write, *freed), data, self.entry, self.pinned)
+        return Draft(self.key, (write, *freed), data, self.entry, self.pinned, message=new)
 
 
 def stale(resource: str, name: str) -> ApiError:

@@ -105,7 +105,8 @@ class Creation:
                 self._sample = _Sample(sent, key, meta, rest)
             key = Key(kind.resource, namespace, meta.name)
         write = _new(Write, (key, data, ABSENT))
-        return Draft(key, (write, *taken), data, pinned=True, generated=not name)
+        whole = None if rest else new
+        return Draft(key, (write, *taken), data, pinned=True, generated=not name, message=whole)
 
     def _twin(self, sample: _Sample) -> Draft:
         """One more pod of the same order: only its name and uid are its own."""

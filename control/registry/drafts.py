@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.api.errors import ApiError
 from holdfast.control.registry.intents import Done
@@ -63,7 +63,8 @@ class Draft:
     data: the object as it will be stored, b"" when it is removed. base: what the draft was decided
     on. pinned: the caller named the revision, so another one is a Conflict
     rather than a reason to look again. generated: the name was drawn. settled: the answer when
-    there is nothing to write: it is as wanted already, or it is refused.
+    there is nothing to write: it is as wanted already, or it is refused. message: what data was
+    made of, when nobody else has it: the cache may keep it.
     """
 
     key: Key
@@ -73,6 +74,7 @@ class Draft:
     pinned: bool = False
     generated: bool = False
     settled: Done | ApiError | None = None
+    message: Any = None
 
 
 def unchanged(base: Entry) -> Draft:

@@ -243,10 +243,16 @@ class Registry:
         problem = flaw(commit)
         if problem:
             return [ApiError(Reason.BAD_REQUEST, problem)] * len(drafts)
+        for draft in drafts:
+            if draft.message is not None:
+                self._cache.expect(draft.data, draft.message)
         try:
             result = await self._engine.commit(commit)
         except StoreError as error:
             return [_failure(error) if draft.writes else None for draft in drafts]
+        finally:
+            for draft in drafts:
+                self._cache.expect_no_more(draft.data)
         return _verdicts(drafts, result.outcomes)
 
     def _give_back(self, drafts: list[Draft]) -> None:

@@ -125,6 +125,24 @@ async def test_a_generated_name_that_is_taken_is_drawn_again(there: World, sole:
     assert [entry.manager for entry in second.metadata.managedFields] == ["me"]
 
 
+async def test_the_cache_keeps_the_message_that_was_stored(there: World) -> None:
+    sent = config_map()
+    entry = await there.one(Intent(Verb.CREATE, "configmaps", "", "", sent, sole=True))
+    assert entry is not None
+    assert entry.message is sent
+    again = Intent(Verb.CREATE, "configmaps", "", "", config_map(key="other"), sole=True)
+    with pytest.raises(ApiError, match="already exists"):
+        await there.one(again)
+    assert there.get("configmaps", "settings") is sent
+
+
+async def test_a_message_that_others_may_use_is_copied(there: World) -> None:
+    sent = config_map()
+    entry = await there.create("configmaps", sent)
+    assert entry.message is not sent
+    assert not sent.metadata.uid
+
+
 async def test_pods_of_one_order_differ_in_name_and_uid_alone(there: World) -> None:
     order = Intent(Verb.CREATE, "pods", "default", "", pod(generate="web-"))
     answers = await there.commit(*[order] * 4)
