@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from holdfast.api.transport.http2 import frames, settings
+from holdfast.api.transport.http2.blocks import Blocks, unpadded
 from holdfast.api.transport.http2.events import (
     DataReceived,
     Event,
@@ -27,7 +28,6 @@ from holdfast.api.transport.http2.events import (
     StreamReset,
     WentAway,
 )
-from holdfast.api.transport.http2.fields import LIST_BYTES_MAX, Decoder, FieldsError
 from holdfast.api.transport.http2.floods import Patience
 from holdfast.api.transport.http2.frames import Code, Setting
 from holdfast.api.transport.http2.outgoing import Outgoing
@@ -56,13 +56,12 @@ class Connection:
         self._preface_due = not client
         self._left = False  # we sent GOAWAY
         self._failed = False
-        self._decoder = Decoder()
+        self._blocks = Blocks()
         self._open: set[int] = set()  # streams that have not ended on both sides; only asked
         self._incoming: dict[int, Allowance] = {}  # of those, where the peer may send
         self._allowance = Allowance(CONNECTION_BYTES)
         self._due = 0  # bytes of the connection's window that were not given back
         self._outgoing = Outgoing(self.out, self._sent)
-        self._block: tuple[int, int, bytearray] | None = None  # stream, flags: not yet whole
         self.patience = Patience(self.out)
         self._tire, self._answer = self.patience.tire, self.patience.answer
 
@@ -201,7 +200,7 @@ class Connection:
                 break
             payload = data[start + frames.HEAD_BYTES : after]
             start = after
-            if self._block is not None and kind != frames.CONTINUATION:
+            if self._blocks.unfinished is not None and kind != frames.CONTINUATION:
                 raise ProtocolError(Code.PROTOCOL_ERROR, "header fields were interrupted")
             read = self._readers.get(kind, Connection._ignored)  # unknown kinds are ignored (§4.1)
             read(self, flags, stream & 0x7FFFFFFF, payload, events)
@@ -223,7 +222,7 @@ class Connection:
             self._fail(stream, Code.FLOW_CONTROL_ERROR, events)
             return
         if flags & frames.PADDED:
-            payload = _unpadded(payload)
+            payload = unpadded(payload)
         ended = bool(flags & frames.END_STREAM)
         if ended:
             self._received(stream)
@@ -238,46 +237,25 @@ class Connection:
             self._open.discard(stream)
 
     def _headers(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
-        if flags & frames.PADDED:
-            payload = _unpadded(payload)
-        if flags & frames.WITH_PRIORITY:
-            if len(payload) < 5:
-                raise ProtocolError(Code.FRAME_SIZE_ERROR, "HEADERS too short for its priority")
-            payload = payload[5:]
-        if stream == 0 or len(payload) > LIST_BYTES_MAX:
-            raise ProtocolError(Code.PROTOCOL_ERROR, f"{len(payload)} bytes of header fields")
-        if flags & frames.END_HEADERS:
-            self._fields(flags, stream, payload, events)
-        else:
-            self._block = (stream, flags, bytearray(payload))
+        if whole := self._blocks.headers(flags, stream, payload):
+            self._fields(whole, events)
 
     def _continuation(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
-        if self._block is None or self._block[0] != stream:
-            raise ProtocolError(Code.PROTOCOL_ERROR, "header fields go on that never began")
         self._tire(1)
-        _, first_flags, block = self._block
-        block += payload
-        if len(block) > LIST_BYTES_MAX:
-            raise ProtocolError(Code.ENHANCE_YOUR_CALM, "too many header fields")
-        if flags & frames.END_HEADERS:
-            self._block = None
-            self._fields(first_flags, stream, bytes(block), events)
+        if whole := self._blocks.continuation(flags, stream, payload):
+            self._fields(whole, events)
 
-    def _fields(self, flags: int, stream: int, data: bytes, events: list[Event]) -> None:
-        try:
-            block = self._decoder.decode(data)
-        except FieldsError as error:
-            raise ProtocolError(Code.COMPRESSION_ERROR, str(error)) from None
+    def _fields(self, whole: HeadersReceived, events: list[Event]) -> None:
+        stream = whole.stream
         if stream not in self._incoming:
             if stream in self._open:
                 self._fail(stream, Code.STREAM_CLOSED, events)
                 return
             if not self._begun(stream):
                 return
-        ended = bool(flags & frames.END_STREAM)
-        if ended:
+        if whole.ended:
             self._received(stream)
-        events.append(HeadersReceived(stream, block, ended))
+        events.append(whole)
 
     def _begun(self, stream: int) -> bool:
         """Whether fields on a stream that is not open begin one."""
@@ -397,10 +375,3 @@ class Connection:
         frames.WINDOW_UPDATE: _window_update,
         frames.CONTINUATION: _continuation,
     }
-
-
-def _unpadded(payload: bytes) -> bytes:
-    """Without the padding (§6.1)."""
-    if not payload or payload[0] >= len(payload):
-        raise ProtocolError(Code.PROTOCOL_ERROR, "more padding than frame")
-    return payload[1 : len(payload) - payload[0]]
