@@ -39,12 +39,7 @@ def default(kind: Kind, message: Any) -> None:
 def check(kind: Kind, message: Any) -> list[Cause]:
     """Everything that is wrong with a defaulted object and everything that would have no effect:
     what `validate` and `unbuilt` find."""
-    rules = table.of(kind)
-    found = Findings()
-    metadata.validate(message.metadata, kind, rules.name_rule, found)
-    rules.validate(message, found)
-    built.check(message, found)
-    return found
+    return [*validate(kind, message), *unbuilt(kind, message)]
 
 
 def validate(kind: Kind, message: Any) -> list[Cause]:

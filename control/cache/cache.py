@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any
 
 from google.protobuf.message import Message
 
@@ -18,7 +17,7 @@ from holdfast.api.kinds import by_resource
 from holdfast.control.cache.entries import Entry, EventType, Update
 from holdfast.control.cache.replacement import Replacement
 from holdfast.control.cache.tables import Table
-from holdfast.control.store.commands import Change, Key, Row
+from holdfast.control.store.commands import Change, Key, Row, new_tuple
 from holdfast.control.store.engine import Engine
 
 MessageType = Callable[[str], type[Message] | None]
@@ -26,8 +25,6 @@ Callback = Callable[[list[Update]], None]
 """Called inside a commit with its changes of one resource. Must not await or raise."""
 Follower = Callable[[Sequence[Change], list[Update]], None]
 """Called inside every commit with all of it, one update a change. Must not await or raise."""
-
-_new: Any = tuple.__new__  # of a NamedTuple: half the time of calling it
 
 
 def type_of_kind(resource: str) -> type[Message] | None:
@@ -204,7 +201,7 @@ class Cache:
         if value is None:
             if self._prints:
                 self._prints.pop(key, None)
-            gone: Update = _new(Update, (EventType.DELETED, table.remove(key), None, revision))
+            gone: Update = new_tuple(Update, (EventType.DELETED, table.remove(key), None, revision))
             return gone
         message = self._message(key.resource, value)
         entry = Entry(key, revision, created, message, value)
@@ -212,7 +209,7 @@ class Cache:
         if self._prints is not None and message is not None:
             self._prints[key] = message.SerializeToString(deterministic=True)
         type_ = EventType.MODIFIED if old else EventType.ADDED
-        made: Update = _new(Update, (type_, old, entry, revision))
+        made: Update = new_tuple(Update, (type_, old, entry, revision))
         return made
 
     def _message(self, resource: str, data: bytes) -> Message | None:

@@ -18,12 +18,10 @@ from holdfast.control.registry.drafts import Draft, Situation
 from holdfast.control.registry.intents import Intent
 from holdfast.control.registry.sizes import first_field_bytes, serialized
 from holdfast.control.registry.strategies.generic import has_spec
-from holdfast.control.store.commands import ABSENT, Key, Write
+from holdfast.control.store.commands import ABSENT, Key, Write, new_tuple
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
-
-_new: Any = tuple.__new__  # of a NamedTuple: half the time of calling it
 
 
 class _Sample(NamedTuple):
@@ -104,7 +102,7 @@ class Creation:
             if rest:
                 self._sample = _Sample(sent, key, meta, rest)
             key = Key(kind.resource, namespace, meta.name)
-        write = _new(Write, (key, data, ABSENT))
+        write = new_tuple(Write, (key, data, ABSENT))
         whole = None if rest else new
         return Draft(key, (write, *taken), data, pinned=True, generated=not name, message=whole)
 
@@ -117,8 +115,8 @@ class Creation:
         meta.name = name = metadata.generated(kind, meta, situation)
         meta.uid = situation.ids.uid()
         data = serialized(new, kind, sample.rest)
-        key: Key = _new(Key, (kind.resource, meta.namespace, name))
-        write = _new(Write, (key, data, ABSENT))
+        key: Key = new_tuple(Key, (kind.resource, meta.namespace, name))
+        write = new_tuple(Write, (key, data, ABSENT))
         return Draft(key, (write,), data, pinned=True, generated=True)
 
     def _sent(self, intent: Intent) -> Any:

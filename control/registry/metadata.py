@@ -149,9 +149,7 @@ def stamp(manager: str, api_version: str, now_s: int, *, counted: bool) -> bytes
     made.creationTimestamp.seconds = now_s
     if counted:
         made.generation = 1
-    entry = made.managedFields.add(manager=manager, operation="Update", apiVersion=api_version)
-    entry.time.seconds = now_s
-    return made.SerializeToString()
+    return made.SerializeToString() + _entry(manager, api_version, "", now_s)
 
 
 def stamp_manager(metadata: Any, kind: Kind, situation: Situation, subresource: str) -> None:

@@ -5,8 +5,6 @@ The one entry into what the other pure modules of the registry decide.
 
 from __future__ import annotations
 
-from typing import Any
-
 import holdfast.control.registry.changes as changes
 import holdfast.control.registry.removal as removal
 import holdfast.control.registry.strategies as strategies
@@ -17,9 +15,7 @@ from holdfast.api.kinds import Kind
 from holdfast.control.registry.creation import Creation
 from holdfast.control.registry.drafts import Draft, Situation
 from holdfast.control.registry.intents import Intent, Verb
-from holdfast.control.store.commands import Key
-
-_new: Any = tuple.__new__  # of a NamedTuple: half the time of calling it
+from holdfast.control.store.commands import Key, new_tuple
 
 
 class Preparation:
@@ -74,7 +70,7 @@ def key_of(intent: Intent) -> Key:
     if not (namespace and name) and intent.message is not None:
         metadata = intent.message.metadata
         namespace, name = namespace or metadata.namespace, name or metadata.name
-    key: Key = _new(Key, (intent.resource, namespace, name))
+    key: Key = new_tuple(Key, (intent.resource, namespace, name))
     return key
 
 

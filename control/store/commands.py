@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+new_tuple: Any = tuple.__new__
+"""Makes a NamedTuple, of its class and its fields in a tuple, in half the time of a call of it."""
 
 ANY = -1
 """Write.expect: whatever is there."""

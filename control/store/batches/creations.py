@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import repeat
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from holdfast.control.store.batches import checksums
 from holdfast.control.store.batches.columns import Columns
-from holdfast.control.store.commands import Change, Key, Outcome, Row, Write
-
-_new: Any = tuple.__new__  # of a NamedTuple: half the time of calling it
+from holdfast.control.store.commands import Change, Key, Outcome, Row, Write, new_tuple
 
 
 class Created(NamedTuple):
@@ -38,13 +36,13 @@ def created(table: Mapping[Key, Row], writes: Sequence[Write], revision: int) ->
         return None
     end = revision + count
     revisions = range(revision + 1, end + 1)
-    made = map(_new, repeat(Row), zip(keys, values, revisions, revisions, strict=True))
+    made = map(new_tuple, repeat(Row), zip(keys, values, revisions, revisions, strict=True))
     rows = dict(zip(keys, made, strict=True))
     if len(rows) < count:
         return None
     nothing, zeros, ends = [None] * count, [0] * count, [end] * count
     fields = zip(revisions, keys, values, nothing, revisions, zeros, ends, strict=True)
-    changes = tuple(map(_new, repeat(Change), fields))
-    outcomes = list(map(_new, repeat(Outcome), zip(revisions, nothing, zeros, strict=True)))
+    changes = tuple(map(new_tuple, repeat(Change), fields))
+    outcomes = list(map(new_tuple, repeat(Outcome), zip(revisions, nothing, zeros, strict=True)))
     checksum = checksums.created(keys, values, revisions)
     return Created(rows, outcomes, changes, checksum)
